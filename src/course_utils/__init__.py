@@ -1,0 +1,23 @@
+"""Reference implementations for the course: one pipeline, one module per arrow.
+
+    world or dataset -> batch -> model -> objective -> fit -> sample / score -> metric -> figure
+
+Modules, left to right; each imports only from modules to its left:
+
+    arguments      one-line errors for wrong input
+    runtime        device, seed, determinism, compute budget
+    tasks          sample, score, infer, learn: the four questions and who can answer them
+    distributions  exact densities and the output heads built on them
+    worlds         data whose truth is known
+    datasets       real data beside the worlds
+    nets           building blocks of networks
+    samplers       one short function per sampling algorithm
+    models         one file or folder per family
+    training       fit(): the one training loop
+    metrics        how far from the truth, with units
+    plotting       figures with the course's style
+    interactive    frames behind a slider, live and on the static page
+    grading        checks for the exercises
+"""
+
+__version__ = "0.1.0"
