@@ -6,6 +6,7 @@ python tools/build.py
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
@@ -39,18 +40,8 @@ def build() -> int:
     if missing:
         print(f"not executed: {', '.join(missing)}; run make execute", file=sys.stderr)
         return 1
-    command = [
-        sys.executable,
-        "-m",
-        "jupyter_book.cli.main",
-        "build",
-        str(ROOT),
-        "--all",
-        "-W",
-        "-n",
-        "--keep-going",
-        "-q",
-    ]
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(ROOT)]
+    command += ["--all", "-W", "-n", "--keep-going", "-q"]
     done = subprocess.run(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

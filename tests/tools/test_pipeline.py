@@ -224,3 +224,38 @@ def test_alternative_text_that_says_nothing_is_refused(text):
 
 def test_alternative_text_that_says_what_to_see_is_accepted():
     assert audit.good_alt("The loss falls from 4 to 1.8 bits and then stays flat.")
+
+
+def build(project: Path) -> tuple[int, str]:
+    """Run the site build of the tiny book; its exit code and what it printed."""
+    (project / "_toc.yml").write_text(
+        "{format: jb-book, root: book/one, chapters: [{file: book/two}]}\n"
+    )
+    (project / "_config.yml").write_text(
+        "title: Tiny\nonly_build_toc_files: true\n"
+        "execute: {execute_notebooks: cache, cache: _build/.jupyter_cache}\n"
+        "parse: {myst_enable_extensions: [dollarmath]}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "tools/build.py"],
+        cwd=project,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+    )
+    return done.returncode, done.stdout
+
+
+def test_site_shows_the_executed_outputs_and_refuses_unresolved_references(project):
+    assert build(project) == (1, "not executed: one, two; run make execute\n")
+    write(project, "two", cell("print(6 * 7)"))
+    assert execute(project)[0] == 0
+    assert build(project)[0] == 0
+    assert "42" in (project / "_build/html/book/two.html").read_text()
+    path = project / "book" / "one.md"
+    path.write_text(path.read_text() + "See {ref}`nowhere`.\n")
+    for _ in range(2):
+        status, printed = build(project)
+        assert status != 0
+        assert "nowhere" in printed
