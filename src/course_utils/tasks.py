@@ -1,0 +1,166 @@
+"""The four questions asked of every model and every world, and who can answer them.
+
+| task   | method                     | answer                                      |
+| ------ | -------------------------- | ------------------------------------------- |
+| sample | `sample(num_samples, ...)` | examples, `(num_samples, *event)`           |
+| score  | `log_prob(x)`              | nats per example                            |
+| infer  | `posterior(x)`             | the distribution of what is hidden, given x |
+| learn  | `loss(batch)`              | named terms and their `total`               |
+
+A family that cannot answer one of them does not return a wrong number and does not merely lack
+the method: it raises `Intractable`, which says why and where the course explains it. `CAPABILITIES`
+collects the answers of all families; a test holds it against the classes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from course_utils.arguments import check_choice
+
+METHODS = {"sample": "sample", "score": "log_prob", "infer": "posterior", "learn": "loss"}
+
+Answer = Literal["exact", "bound", "estimate", "absent"]
+
+
+class Intractable(Exception):
+    """A family was asked for what it cannot give; the message says why and where to read on."""
+
+
+@runtime_checkable
+class CanSample(Protocol):
+    """Draws examples."""
+
+    def sample(
+        self,
+        num_samples: int,
+        *,
+        condition: Any = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Return examples of shape ``(num_samples, *event)``."""
+        ...
+
+
+@runtime_checkable
+class CanScore(Protocol):
+    """Evaluates the log-probability (or log-density) of examples."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(x) in nats, shape ``(batch,)``, summed over the event's axes."""
+        ...
+
+
+@runtime_checkable
+class CanInfer(Protocol):
+    """Finds what is hidden, given what is observed."""
+
+    def posterior(self, x: Tensor) -> Any:
+        """Return the distribution of the hidden variables given each row of ``x``."""
+        ...
+
+
+@runtime_checkable
+class CanLearn(Protocol):
+    """Gives the objective that ``training.fit`` lowers."""
+
+    def loss(self, batch: Any) -> dict[str, Tensor]:
+        """Return named scalar terms; ``total`` is the one to minimise, in the unit documented."""
+        ...
+
+
+def absent(task: str, reason: str, see: str) -> Callable[..., Any]:
+    """Return a method that raises ``Intractable``, for a task that a family cannot do.
+
+    A class uses it as ``posterior = absent("infer", "it has no hidden variables.", "week 1")``.
+
+    Args:
+        task: ``"sample"``, ``"score"``, ``"infer"`` or ``"learn"``.
+        reason: One sentence saying why, ending in a full stop.
+        see: Where the course explains it.
+    """
+    check_choice("task", task, METHODS)
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise Intractable(f"{type(self).__name__} cannot {task}: {reason} See {see}.")
+
+    method.__name__ = METHODS[task]
+    method.__doc__ = f"Raise ``Intractable``: {reason} See {see}."
+    method.is_absent = True
+    return method
+
+
+nothing_to_learn = absent(
+    "learn", "a world's parameters are known, so nothing is left to fit.", "the architecture page"
+)
+"""The ``loss`` of every world, written ``loss = nothing_to_learn`` in its class."""
+
+
+def can(subject: Any, task: str) -> bool:
+    """Say whether ``subject`` (an instance or a class) answers ``task`` at all."""
+    method = getattr(subject, METHODS[check_choice("task", task, METHODS)], None)
+    return callable(method) and not getattr(method, "is_absent", False)
+
+
+@dataclass(frozen=True)
+class Capability:
+    """One row of the table: how well a family answers each of the four questions.
+
+    ``"exact"`` is up to rounding; ``"bound"`` is on a known side of the truth; ``"estimate"`` is
+    random or biased; ``"absent"`` raises ``Intractable``. In the last column ``"exact"`` means that
+    the quantity lowered is the negative log-likelihood itself, not that its minimum is found.
+
+    Attributes:
+        family: The name used in the text.
+        symbol: Dotted path of the class; a string, so that this module imports no family.
+        sample: How it draws examples.
+        score: How it evaluates their probability.
+        infer: How it finds hidden variables.
+        learn: How it evaluates its training objective.
+    """
+
+    family: str
+    symbol: str
+    sample: Answer
+    score: Answer
+    infer: Answer
+    learn: Answer
+
+
+def _world(family: str, path: str, infer: Answer) -> Capability:
+    """A world knows its own law, so it samples and scores exactly and has nothing to learn."""
+    return Capability(family, f"course_utils.worlds.{path}", "exact", "exact", infer, "absent")
+
+
+def _autoregressive(family: str, path: str) -> Capability:
+    """Everything is observed, in order: exact on three tasks, and nothing hidden to infer."""
+    symbol = f"course_utils.models.autoregressive.{path}"
+    return Capability(family, symbol, "exact", "exact", "absent", "exact")
+
+
+CAPABILITIES = (
+    _world("Table", "tables.TableWorld", infer="exact"),
+    _world("Markov source", "sequences.MarkovSource", infer="absent"),
+    _world("Hidden Markov source", "sequences.HiddenMarkovSource", infer="exact"),
+    _world("Grammar source", "sequences.GrammarSource", infer="exact"),
+    _world("Scenes with Gaussian noise", "scenes.GaussianScenes", infer="exact"),
+    _world("Quantised scenes", "scenes.QuantisedScenes", infer="exact"),
+    _autoregressive("n-gram", "ngram.NGram"),
+    _autoregressive("AR(p) process", "arp.ARProcess"),
+    _autoregressive("Neural language model", "neural_lm.NeuralLM"),
+    _autoregressive("Window model", "window.WindowModel"),
+    _autoregressive("FVSBN", "fvsbn.FVSBN"),
+    _autoregressive("NADE", "nade.NADE"),
+    _autoregressive("MADE", "made.MADE"),
+)
+
+
+def capability_rows(
+    capabilities: tuple[Capability, ...] = CAPABILITIES,
+) -> list[dict[str, str]]:
+    """Return the table as a list of rows, ``{"family": ..., "sample": "exact", ...}``, to print."""
+    columns = ("family", *METHODS)
+    return [{column: getattr(row, column) for column in columns} for row in capabilities]

@@ -1,0 +1,299 @@
+"""The capability table against the classes: every cell is asked, on an example one can know.
+
+``exact`` scores sum to one over all events (or equal a law of torch.distributions), ``exact``
+samples follow them, ``exact`` posteriors average to the prior, ``exact`` losses are the negative
+log-likelihood, and ``absent`` raises ``Intractable``. A new family needs a row in ``EXAMPLES``.
+"""
+
+import importlib
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import Any, get_args
+
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor, distributions, nn
+
+from course_utils import tasks
+from course_utils.arguments import ArgumentError
+from course_utils.tasks import CAPABILITIES, METHODS, Capability, Intractable, absent, can
+
+ROWS = {row.family: row for row in CAPABILITIES}
+
+
+@dataclass
+class Example:
+    """A tiny member of a family and what is known about it.
+
+    Attributes:
+        subject: The instance.
+        events: All events, or ``None`` for a continuous family.
+        law: The same law from torch.distributions, for a continuous family.
+        sample: Options that ``sample`` needs.
+        observe: Turns events into the argument of ``posterior``.
+        prior: What the posterior averages to; called on the average it selects what to compare.
+    """
+
+    subject: Any
+    events: Tensor | None = None
+    law: distributions.Distribution | None = None
+    sample: dict[str, Any] = field(default_factory=dict)
+    observe: Callable[[Tensor], Tensor] = lambda x: x
+    prior: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+
+
+def load(symbol: str) -> type:
+    module, _, name = symbol.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(6)
+
+
+def words(num_symbols: int, length: int) -> Tensor:
+    return torch.tensor(list(itertools.product(range(num_symbols), repeat=length)))
+
+
+def table(cls) -> Example:
+    world = cls.random((2, 3), seeded())
+    events = torch.cartesian_prod(torch.arange(2), torch.arange(3))
+    hide_second = torch.tensor([0, 1]).bool()
+    return Example(
+        world,
+        events,
+        observe=lambda x: x.masked_fill(hide_second, -1),
+        prior=lambda mean: (mean, world.probs.sum(0)),
+    )
+
+
+def markov(cls) -> Example:
+    return Example(cls.random(3, 1, seeded()), words(3, 3), sample={"length": 3})
+
+
+def hidden_markov(cls) -> Example:
+    world = cls.random(2, 3, seeded())
+    powers = [torch.linalg.matrix_power(world.transition, t) for t in range(3)]
+    return Example(
+        world,
+        words(3, 3),
+        sample={"length": 3},
+        prior=lambda mean: (mean, torch.stack([world.initial @ p for p in powers])),
+    )
+
+
+def grammar(cls) -> Example:
+    """S -> A B, where B is one word with probability 0.7 and two words A A with 0.3."""
+    world = cls.from_rules(
+        {
+            "S": {"A B": 1.0},
+            "A": {"a": 0.6, "b": 0.4},
+            "B": {"A A": 0.3, "c": 0.7},
+        }
+    )
+    short = torch.cat([words(3, 2), torch.full((9, 1), -1)], 1)
+    spans = torch.tensor([0.7, 0.3], dtype=torch.float64)
+    return Example(
+        world, torch.cat([short, words(3, 3)]), prior=lambda mean: (mean[1, 1:, 2], spans)
+    )
+
+
+def gaussian_scenes(cls) -> Example:
+    scenes = load("course_utils.worlds.scenes.Scenes")(size=2, dtype=torch.float64)
+    world = cls(scenes, noise=0.3)
+    pixels = distributions.Normal(scenes.renderings, 0.3)
+    uniform = distributions.Categorical(logits=torch.zeros(len(scenes), dtype=torch.float64))
+    law = distributions.MixtureSameFamily(uniform, distributions.Independent(pixels, 2))
+    return Example(world, law=law)
+
+
+def quantised_scenes(cls) -> Example:
+    scenes = load("course_utils.worlds.scenes.Scenes")(size=2, dtype=torch.float64)
+    world = cls(scenes, noise=0.3, num_levels=3)
+    prior = torch.full((len(scenes),), 1 / len(scenes), dtype=torch.float64)
+    return Example(world, words(3, 4).reshape(-1, 2, 2), prior=lambda mean: (mean, prior))
+
+
+def ngram(cls) -> Example:
+    tokens = torch.randint(3, (20, 3), generator=seeded())
+    model = cls(3, 1, smoothing=0.5, length=3).double()
+    return Example(model.fit_counts(tokens), words(3, 3))
+
+
+def autoregressive_process(cls) -> Example:
+    """AR(1): covariance s^2 a^|i - j| / (1 - a^2)."""
+    model = cls(torch.tensor([0.6], dtype=torch.float64), 0.5, length=3)
+    place = torch.arange(3, dtype=torch.float64)
+    covariance = 0.25 * 0.6 ** (place[:, None] - place).abs() / (1 - 0.6**2)
+    zeros = torch.zeros(3, dtype=torch.float64)
+    return Example(model, law=distributions.MultivariateNormal(zeros, covariance))
+
+
+def network(*arguments, num_symbols: int, **options) -> Callable[[type], Example]:
+    """A small network with random weights; its events are words of its length."""
+
+    def build(cls) -> Example:
+        model = cls(*arguments, **options).double().eval()
+        generator = seeded()
+        for parameter in model.parameters():
+            nn.init.normal_(parameter, std=0.5, generator=generator)
+        return Example(model, words(num_symbols, model.num_variables))
+
+    return build
+
+
+EXAMPLES: dict[str, Callable[[type], Example]] = {
+    "Table": table,
+    "Markov source": markov,
+    "Hidden Markov source": hidden_markov,
+    "Grammar source": grammar,
+    "Scenes with Gaussian noise": gaussian_scenes,
+    "Quantised scenes": quantised_scenes,
+    "n-gram": ngram,
+    "AR(p) process": autoregressive_process,
+    "Neural language model": network(3, 2, 4, 5, num_symbols=3, length=3),
+    "Window model": network(2, 2, 3, radius=1, hidden=5, num_symbols=3),
+    "FVSBN": network(4, num_symbols=2),
+    "NADE": network(4, 3, num_symbols=2),
+    "MADE": network(4, (5,), num_symbols=2),
+}
+
+
+@pytest.fixture(params=ROWS)
+def row(request) -> Capability:
+    return ROWS[request.param]
+
+
+@pytest.fixture
+def example(row) -> Example:
+    return EXAMPLES[row.family](load(row.symbol))
+
+
+def test_families_have_examples_and_answers_are_words_of_the_table():
+    assert list(EXAMPLES) == [row.family for row in CAPABILITIES]
+    assert len({row.symbol for row in CAPABILITIES}) == len(CAPABILITIES)
+    answers = {getattr(row, task) for row in CAPABILITIES for task in METHODS}
+    assert answers <= set(get_args(tasks.Answer))
+
+
+def test_what_is_present_is_there_and_what_is_absent_says_why(row, example):
+    for task, method in METHODS.items():
+        assert can(example.subject, task) is (getattr(row, task) != "absent"), task
+        if getattr(row, task) == "absent":
+            with pytest.raises(Intractable, match=rf"cannot {task}: .*\. See .*\.$"):
+                getattr(example.subject, method)(torch.zeros(1))
+
+
+def test_exact_scores_are_the_law(row, example):
+    assert row.score == "exact"
+    if example.law is None:
+        total = example.subject.log_prob(example.events).logsumexp(0)
+        assert abs(float(total.detach())) < 1e-12
+    else:
+        torch.manual_seed(0)
+        x = example.law.sample((50,))
+        expected = example.law.log_prob(x)
+        score = example.subject.log_prob(x).detach()
+        torch.testing.assert_close(score, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_exact_samples_follow_the_scores(row, example, generator):
+    """Chi-square over all events, or Kolmogorov-Smirnov of the first coordinate; p > 0.001."""
+    assert row.sample == "exact"
+    x = example.subject.sample(4000, generator=generator, **example.sample)
+    assert x.shape[0] == 4000
+    if example.law is None:
+        probs = example.subject.log_prob(example.events).detach().exp()
+        same = (x[:, None] == example.events[None]).flatten(2).all(2)
+        assert bool((same.sum(1) == 1).all())
+        counts = same.sum(0)
+        likely = probs * 4000 > 5
+        observed = [*counts[likely].tolist(), int(counts[~likely].sum())]
+        expected = [*(4000 * probs[likely]).tolist(), float(4000 * probs[~likely].sum())]
+        cells = [pair for pair in zip(observed, expected, strict=True) if pair[1] > 1e-9]
+        assert stats.chisquare(*zip(*cells, strict=True)).pvalue > 0.001
+    else:
+        first = x.reshape(4000, -1)[:, 0].numpy()
+        torch.manual_seed(1)
+        reference = example.law.sample((5000,)).reshape(5000, -1)[:, 0].numpy()
+        assert stats.ks_2samp(first, reference).pvalue > 0.001
+
+
+def test_exact_posteriors_average_to_the_prior(row, example):
+    """E_x p(z | x) = p(z) over all events; for scenes with Gaussian noise, Bayes' rule itself."""
+    if row.infer == "absent":
+        return
+    assert row.infer == "exact"
+    if example.law is None:
+        probs = example.subject.log_prob(example.events).exp()
+        possible = probs > 0
+        posterior = example.subject.posterior(example.observe(example.events[possible]))
+        mean = torch.tensordot(probs[possible], posterior, dims=1)
+        actual, prior = example.prior(mean)
+        torch.testing.assert_close(actual, prior, rtol=1e-10, atol=1e-12)
+    else:
+        torch.manual_seed(0)
+        x = example.law.sample((20,))
+        joint = example.law.component_distribution.log_prob(x[:, None]).exp()
+        expected = joint / joint.sum(1, keepdim=True)
+        torch.testing.assert_close(example.subject.posterior(x), expected, rtol=1e-8, atol=1e-12)
+
+
+def test_exact_losses_are_the_negative_log_likelihood(row, example):
+    if row.learn == "absent":
+        return
+    assert row.learn == "exact"
+    torch.manual_seed(0)
+    batch = example.law.sample((9,)) if example.events is None else example.events[:9]
+    nats = -example.subject.log_prob(batch).mean()
+    torch.testing.assert_close(example.subject.loss(batch)["total"], nats, rtol=1e-12, atol=0)
+
+
+class Coin:
+    """Can sample and score; has no hidden variable; says nothing of learning."""
+
+    def sample(self, num_samples, *, condition=None, generator=None):
+        return torch.zeros(num_samples)
+
+    def log_prob(self, x):
+        return torch.full(x.shape[:1], -math.log(2))
+
+    posterior = absent("infer", "nothing is hidden.", "week 1")
+
+
+def test_an_absent_method_says_who_what_why_and_where():
+    with pytest.raises(Intractable) as error:
+        Coin().posterior(torch.zeros(3), anything=1)
+    assert str(error.value) == "Coin cannot infer: nothing is hidden. See week 1."
+    assert Coin.posterior.__name__ == "posterior"
+
+
+@pytest.mark.parametrize("subject", [Coin, Coin()])
+def test_can_tells_present_from_absent_and_missing(subject):
+    assert [can(subject, task) for task in METHODS] == [True, True, False, False]
+
+
+def test_protocols_are_met_by_shape_alone():
+    assert isinstance(Coin(), tasks.CanSample) and isinstance(Coin(), tasks.CanScore)
+    assert not isinstance(Coin(), tasks.CanLearn)
+    protocols = (tasks.CanSample, tasks.CanScore, tasks.CanInfer, tasks.CanLearn)
+    for protocol, method in zip(protocols, METHODS.values(), strict=True):
+        assert callable(vars(protocol)[method])
+
+
+def test_unknown_tasks_get_one_line(as_user):
+    for call in (lambda: absent("dream", "no.", "week 1"), lambda: can(Coin(), "dream")):
+        with pytest.raises(ArgumentError, match=r"task: expected one of 'sample', .* got 'dream'"):
+            call()
+
+
+def test_rows_for_printing_hold_the_table():
+    rows = tasks.capability_rows()
+    assert [row["family"] for row in rows] == list(ROWS)
+    names = [f.name for f in fields(Capability) if f.name != "symbol"]
+    for row in rows:
+        assert list(row) == names
+        assert all(row[name] == getattr(ROWS[row["family"]], name) for name in names)
