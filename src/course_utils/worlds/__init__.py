@@ -1,0 +1,9 @@
+"""Worlds: generative processes whose parameters, and therefore whose truth, are known.
+
+A world can sample, score and infer exactly, so that every chapter can print how far from perfect
+its model is. Sizes are small enough that most quantities can also be found by enumeration.
+
+    tables       small discrete joints
+    sequences    Markov, hidden Markov and grammar sources with a known entropy rate
+    scenes       images rendered from discrete factors, with known density and captions
+"""
