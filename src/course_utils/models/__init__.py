@@ -1,0 +1,1 @@
+"""Model families: one file or folder each, every class answering the course's four questions."""

@@ -1,0 +1,25 @@
+r"""Autoregressive models: p(x) = \prod_i p(x_i | the variables before i in an order).
+
+The families differ only in how they turn the earlier values into the parameters of the next
+conditional: a table of counts, a linear map, one network per variable, or one network for all.
+"""
+
+from course_utils.models.autoregressive.arp import ARProcess
+from course_utils.models.autoregressive.base import AutoregressiveModel
+from course_utils.models.autoregressive.fvsbn import FVSBN
+from course_utils.models.autoregressive.made import MADE
+from course_utils.models.autoregressive.nade import NADE
+from course_utils.models.autoregressive.neural_lm import NeuralLM
+from course_utils.models.autoregressive.ngram import NGram
+from course_utils.models.autoregressive.window import WindowModel
+
+__all__ = [
+    "FVSBN",
+    "MADE",
+    "NADE",
+    "ARProcess",
+    "AutoregressiveModel",
+    "NGram",
+    "NeuralLM",
+    "WindowModel",
+]

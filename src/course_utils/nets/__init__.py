@@ -1,0 +1,1 @@
+"""Building blocks of networks: modules that turn tensors into tensors and know no probability."""
