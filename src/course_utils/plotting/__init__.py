@@ -1,0 +1,43 @@
+"""What a chapter shows: figures in one style, and tables of model against truth.
+
+figures   the style, and the few drawings that nearly every chapter repeats
+tables    quantity | model | truth | gap
+
+Nothing in the package imports this module.
+"""
+
+from course_utils.plotting.figures import (
+    AMBER,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PALETTE,
+    PINK,
+    SKY,
+    bars,
+    heatmap,
+    image_grid,
+    learning_curve,
+    use_style,
+)
+from course_utils.plotting.tables import Table, gap_table, table
+
+__all__ = [
+    "AMBER",
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "PALETTE",
+    "PINK",
+    "SKY",
+    "Table",
+    "bars",
+    "gap_table",
+    "heatmap",
+    "image_grid",
+    "learning_curve",
+    "table",
+    "use_style",
+]
