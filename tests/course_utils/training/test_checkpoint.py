@@ -74,6 +74,18 @@ def test_two_crashes_and_a_finished_run_come_to_the_same(tmp_path):
     assert_same(trained(checkpoint=path), resumed)
 
 
+def test_weights_that_were_best_before_the_crash_are_kept(tmp_path):
+    def rising(model):
+        return float(model.net[1].num_batches_tracked)
+
+    path = tmp_path / "run.pt"
+    with pytest.raises(Crash):
+        train(NoisyNet(crash_at(16)), seeded(), checkpoint=path, validate=rising)
+    resumed = trained(checkpoint=path, validate=rising)
+    assert resumed[0].best_step == 5
+    assert_same(resumed, trained(validate=rising))
+
+
 @pytest.mark.parametrize(("where", "count"), [("step", 11), ("write", 4)])
 def test_resume_after_sigkill_is_bit_exact(tmp_path, where, count):
     path = tmp_path / "run.pt"

@@ -33,7 +33,7 @@ def test_chain_rule_equals_the_multivariate_normal(coefficients, length, generat
 
 @pytest.mark.concept("ar.arp")
 def test_yule_walker_recovers_the_coefficients(generator):
-    """Asymptotic covariance of the estimate: sigma^2 Gamma_p^{-1} / T  [brockwell1991time]."""
+    """Asymptotic covariance of the estimate: sigma^2 Gamma_p^{-1} / T."""
     process = ARProcess(AR2, 0.8)
     x = process.sample(20, length=400, generator=generator).detach()
     fitted = ARProcess.yule_walker(x, 2)

@@ -167,6 +167,10 @@ def test_an_absorbing_symbol_and_a_cycle_have_one():
             "x: expected values <= 1, got a value of 2",
         ),
         (
+            lambda: MarkovSource.random(2).conditional(torch.tensor([[0, 2]])),
+            "prefix: expected values <= 1, got a value of 2",
+        ),
+        (
             lambda: MarkovSource.random(2).sample(3, length=0),
             "length: expected a whole number >= 1, got 0",
         ),

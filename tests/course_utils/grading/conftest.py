@@ -1,0 +1,40 @@
+"""The master's own functions, without running its checks or its training."""
+
+import ast
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="session")
+def master() -> SimpleNamespace:
+    """The functions and classes that solutions/week01.py defines."""
+    path = ROOT / "solutions" / "week01.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+    tree.body = [node for node in tree.body if isinstance(node, kept)]
+    names: dict = {}
+    exec(compile(tree, str(path), "exec"), names)
+    return SimpleNamespace(**names)
+
+    return [float(n) for n in re.findall(r"-?\d+\.?\d*(?:e[+-]?\d+)?", text)]
+
+
+@pytest.fixture
+def fails():
+    """Assert that an answer is wrong in one way, with a message of one line that says so."""
+    from course_utils.grading import find_question
+
+    def check(question_id: str, answer, category: str, words: str, seed: int = 0):
+        verdict = find_question(question_id).assess(answer, seed)
+        assert verdict.status == "wrong", verdict
+        assert verdict.mistake == category, verdict
+        assert words in verdict.message, verdict
+        assert "\n" not in verdict.message
+        assert verdict.fraction < 1
+        return verdict
+
+    return check
