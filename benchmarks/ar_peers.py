@@ -42,7 +42,7 @@ def main() -> None:
         x = process.sample(1, length=LENGTH, generator=generator)
         series = x[0].numpy()
         ours = ARProcess.yule_walker(x, 2)
-        theirs, _ = yule_walker(series, 2, method="mle", demean=False)
+        theirs, _ = yule_walker(series, 2, method="mle", demean=False, result_object=False)
         peer = ARIMA(series, order=(2, 0, 0), trend="n")
         phi = ours.coefficients.tolist()
         variance = ours.log_noise_std.exp().item() ** 2
@@ -52,7 +52,7 @@ def main() -> None:
         print(f"            statsmodels {peer.loglike([*phi, variance]):.6f}")
         fit, peer_fit, score, peer_score = seconds(
             lambda: ARProcess.yule_walker(x, 2),
-            lambda: yule_walker(series, 2, method="mle", demean=False),
+            lambda: yule_walker(series, 2, method="mle", demean=False, result_object=False),
             lambda: ours.log_prob(x),
             lambda: peer.loglike([*phi, variance]),
         )

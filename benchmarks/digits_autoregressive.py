@@ -77,7 +77,7 @@ def made(data: Digits, seed: int) -> MADE:
         model,
         data,
         seed,
-        num_steps=1400,
+        num_steps=1200,
         batch_size=64,
         learning_rate=3e-3,
         weight_decay=0.1,
@@ -94,12 +94,12 @@ def window(data: Digits, seed: int) -> WindowModel:
         model,
         data,
         seed,
-        num_steps=2400,
+        num_steps=1800,
         batch_size=16,
         learning_rate=3e-3,
         weight_decay=0.1,
         ema_decay=0.99,
-        validate_every=200,
+        validate_every=150,
     )
 
 
@@ -109,6 +109,7 @@ MODELS: dict[str, Callable] = {
     "MADE": made,
     "window model": window,
 }
+COUNTED = ("independent pixels", "bigram in raster order")
 
 
 def measure(build: Callable, data: Digits, seed: int) -> tuple[Estimate, Estimate, float]:
@@ -134,7 +135,7 @@ def main() -> None:
     data = digits()
     print(f"{'model':24} {'seed':>4} {'validation':>16} {'test bits/dim':>16} {'CPU s':>6}")
     for name in arguments.models:
-        for seed in range(arguments.seeds):
+        for seed in range(1 if name in COUNTED else arguments.seeds):
             validation, test, seconds = measure(MODELS[name], data, seed)
             print(f"{name:24} {seed:4d} {validation!s:>16} {test!s:>16} {seconds:6.1f}")
 

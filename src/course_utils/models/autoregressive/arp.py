@@ -1,4 +1,4 @@
-r"""AR(p): the linear autoregressive process of time-series analysis [yule1927; box1970time].
+r"""AR(p): the linear autoregressive process of time-series analysis [yule1927method; box1970time].
 
     x_t = \phi_1 x_{t-1} + ... + \phi_p x_{t-p} + \sigma e_t,      e_t ~ N(0, 1) independent
 
@@ -45,7 +45,7 @@ class ARProcess(AutoregressiveModel):
         Exact, the start included.
 
     Source:
-        [yule1927; walker1931; box1970time].
+        [yule1927method; walker1931periodicity; box1970time].
     """
 
     any_length = True
@@ -121,7 +121,7 @@ class ARProcess(AutoregressiveModel):
             Consistent; bias of order 1 / length.
 
         Source:
-            [yule1927; walker1931].
+            [yule1927method; walker1931periodicity].
         """
         check_tensor("x", x, shape=("batch", "length"), dtype="float")
         check_int("num_lags", num_lags, low=1, high=x.shape[1] - 1)

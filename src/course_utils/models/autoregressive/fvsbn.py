@@ -1,4 +1,4 @@
-r"""The fully visible sigmoid belief network: one logistic regression per variable [neal1992].
+r"""The fully visible sigmoid belief network [neal1992connectionist]: one regression per variable.
 
     p(x_i = 1 | variables before i) = sigmoid(b_i + \sum_{j before i} W_ij x_j)
 
@@ -29,7 +29,7 @@ class FVSBN(AutoregressiveModel):
         Exact for its own distribution.
 
     Source:
-        [neal1992; frey1998].
+        [neal1992connectionist; frey1998graphical].
     """
 
     rows: Tensor

@@ -1,4 +1,4 @@
-r"""The n-gram model: one row of counts for every context of the last few symbols [shannon1948].
+r"""The n-gram model [shannon1948mathematical]: a row of counts for every context of few symbols.
 
 A table with a row per context c = (x_{t-m}, ..., x_{t-1}) and a column per next symbol holds how
 often each was seen. Its maximum-likelihood conditionals are the ratios
@@ -51,7 +51,7 @@ class NGram(AutoregressiveModel):
         Exact for its own distribution; the counts are the maximum-likelihood estimate if a = 0.
 
     Source:
-        [shannon1948]; add-a smoothing as in [jurafsky2009speech].
+        [shannon1948mathematical]; add-a smoothing as in [jurafsky2009speech].
     """
 
     any_length = True
@@ -81,9 +81,17 @@ class NGram(AutoregressiveModel):
             The model itself.
 
         Raises:
-            ArgumentError: ``tokens`` is empty or has a symbol outside the alphabet.
+            ArgumentError: ``tokens`` is empty, on another device, or has a symbol outside the
+                alphabet.
         """
-        check_tensor("tokens", tokens, dtype="integer", low=0, high=self.num_symbols - 1)
+        check_tensor(
+            "tokens",
+            tokens,
+            dtype="integer",
+            device=self.order.device,
+            low=0,
+            high=self.num_symbols - 1,
+        )
         rows = tokens.reshape(-1, tokens.shape[-1])
         codes, row = self._codes(rows).flatten().unique(return_inverse=True)
         cells = torch.bincount(
