@@ -85,12 +85,12 @@ def test_held_out_documents_are_not_copies_of_training_documents():
         assert 0.07 < len(part) / len(text.train) < 0.18
 
 
-def test_one_changed_document_is_left_out_and_moves_no_other(library):
+def test_changed_documents_are_left_out_and_move_no_other(library):
     source = (library / "timeit.py").read_text()
-    replace(library / "timeit.py", source.replace("in most cases", "almost always"))
+    replace(library / "timeit.py", source.replace(" the ", " that "))
     replace(library / "secrets.py", "")
     changed, original = docstring_text(library), docstring_text()
-    assert 1 <= changed.num_missing <= 10
+    assert 5 <= changed.num_missing <= 20
     for name in ("train", "validation", "test"):
         part, full = (t.decode(getattr(t, name)).splitlines() for t in (changed, original))
         remaining = iter(full)

@@ -19,6 +19,7 @@ from course_utils.distributions import (
     sample_categorical,
     sample_dirichlet,
 )
+from course_utils.tasks import nothing_to_learn
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,8 @@ class TableWorld:
     """
 
     probs: Float[Tensor, "..."]
+
+    loss = nothing_to_learn
 
     def __post_init__(self) -> None:
         check_probabilities("probs", self.probs, num_axes=self.probs.ndim)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from course_utils.arguments import check_int, check_number, check_tensor
 from course_utils.distributions import categorical_entropy
+from course_utils.tasks import nothing_to_learn
 from course_utils.worlds.scenes.factors import FACTORS, NUM_LEVELS, Scenes
 
 
@@ -29,6 +30,8 @@ class SceneMixture(ABC):
 
     scenes: Scenes = field(default_factory=Scenes)
     noise: float = 0.15
+
+    loss = nothing_to_learn
 
     def __post_init__(self) -> None:
         check_number("noise", self.noise, low=0, open_low=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from course_utils.arguments import ArgumentError, check_int, check_tensor
 from course_utils.distributions import categorical_entropy, check_probabilities, sample_categorical
+from course_utils.tasks import nothing_to_learn
 
 PAD = -1
 
@@ -39,6 +40,8 @@ class GrammarSource:
     binary: Float[Tensor, "parents parents parents"]
     lexical: Float[Tensor, "parents words"]
     words: tuple[str, ...] | None = None
+
+    loss = nothing_to_learn
 
     def __post_init__(self) -> None:
         check_probabilities("binary and lexical", self._rules())

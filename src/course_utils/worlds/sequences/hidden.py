@@ -18,6 +18,7 @@ from course_utils.distributions import (
     sample_categorical,
     sample_dirichlet,
 )
+from course_utils.tasks import nothing_to_learn
 from course_utils.worlds.sequences.markov import MarkovSource
 
 _MOST_ENUMERATED = 10_000_000
@@ -42,6 +43,8 @@ class HiddenMarkovSource:
     transition: Float[Tensor, "states states"]
     emission: Float[Tensor, "states symbols"]
     initial: Float[Tensor, " states"] | None = None
+
+    loss = nothing_to_learn
 
     def __post_init__(self) -> None:
         chain = MarkovSource(self.transition, self.initial)

@@ -18,6 +18,7 @@ from course_utils.distributions import (
     sample_categorical,
     sample_dirichlet,
 )
+from course_utils.tasks import absent, nothing_to_learn
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,13 @@ class MarkovSource:
 
     transition: Float[Tensor, "..."]
     initial: Float[Tensor, "..."] | None = None
+
+    loss = nothing_to_learn
+    posterior = absent(
+        "infer",
+        "every symbol of a Markov source is observed.",
+        "the chapter on the chain rule (week 1)",
+    )
 
     def __post_init__(self) -> None:
         check_probabilities("transition", self.transition)
@@ -179,12 +187,9 @@ class MarkovSource:
         Accuracy:
             Exact.
         """
-        seen = prefix.shape[1]
-        if seen >= self.order:
-            return self.transition[prefix[:, seen - self.order :].unbind(-1)]
-        joint = self._initial_marginal(seen + 1)
-        joint = joint[prefix.unbind(-1)] if seen else joint.expand(len(prefix), -1)
-        return joint / joint.sum(-1, keepdim=True)
+        if prefix.shape[1] > 0:
+            self._check("prefix", prefix)
+        return self._next_probs(prefix)
 
     def log_prob(self, x: Int[Tensor, "batch length"]) -> Float[Tensor, " batch"]:
         """Log probability log p(x_1, …, x_n) of whole sequences.
@@ -198,9 +203,7 @@ class MarkovSource:
         Accuracy:
             Exact.
         """
-        check_tensor(
-            "x", x, shape=("batch", "length"), dtype="integer", low=0, high=self.num_symbols - 1
-        )
+        self._check("x", x)
         start = min(x.shape[1], self.order)
         total = self._initial_marginal(start).log()[x[:, :start].unbind(-1)]
         if x.shape[1] > self.order:
@@ -239,8 +242,20 @@ class MarkovSource:
             start = check_int("len(condition)", len(condition), high=length)
             x[:, :start] = condition
         for t in range(start, length):
-            x[:, t] = sample_categorical(self.conditional(x[:, :t]).log(), generator)
+            x[:, t] = sample_categorical(self._next_probs(x[:, :t]).log(), generator)
         return x
+
+    def _next_probs(self, prefix: Tensor) -> Tensor:
+        seen = prefix.shape[1]
+        if seen >= self.order:
+            return self.transition[prefix[:, seen - self.order :].unbind(-1)]
+        joint = self._initial_marginal(seen + 1)
+        joint = joint[prefix.unbind(-1)] if seen else joint.expand(len(prefix), -1)
+        return joint / joint.sum(-1, keepdim=True)
+
+    def _check(self, name: str, x: Tensor) -> None:
+        highest = self.num_symbols - 1
+        check_tensor(name, x, shape=("batch", "length"), dtype="integer", low=0, high=highest)
 
     def _row_entropies(self) -> Tensor:
         return categorical_entropy(self.transition.log())

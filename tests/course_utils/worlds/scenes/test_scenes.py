@@ -75,6 +75,16 @@ def test_discs_have_the_area_of_a_circle(scenes):
         assert bool((area / (math.pi * radius**2) - 1).abs().max() < 0.05)
 
 
+def test_only_the_triangle_has_an_up_and_a_down(scenes):
+    centred = scenes.renderings.reshape(*NUM_LEVELS, 16, 16)[:, :, :, 2, 2]
+    for shape, pictures in zip(FACTORS["shape"], centred, strict=True):
+        torch.testing.assert_close(pictures, pictures.flip(-1))
+        if shape == "triangle":
+            assert bool((pictures[..., 8:, :].sum() > 2 * pictures[..., :8, :].sum()).all())
+        else:
+            torch.testing.assert_close(pictures, pictures.flip(-2))
+
+
 def test_captions_and_factors_are_inverse(scenes):
     assert len(set(scenes.captions)) == len(scenes) == 400
     for text, factors in zip(scenes.captions, scenes.factors, strict=True):
