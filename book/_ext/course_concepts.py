@@ -12,7 +12,7 @@ from sphinx.util.docutils import SphinxDirective
 
 COLUMNS = ("id", "name", "week", "label", "implementation", "test", "sources")
 _HEADER = ("Concept", "Week", "Implementation", "Test", "Sources")
-_WIDTHS = (30, 6, 26, 26, 12)
+_WIDTHS = (25, 6, 32, 25, 12)
 
 
 def read_concepts(path: Path) -> list[dict[str, str]]:

@@ -52,6 +52,9 @@ def project(tmp_path: Path) -> Path:
     (package / "c.py").write_text("")
     (tmp_path / "_config.yml").write_text("parse: {myst_enable_extensions: [dollarmath]}\n")
     (tmp_path / "requirements.lock").write_text("numpy==2\n")
+    (tmp_path / "tests").mkdir()
+    for name in ("nbval.ini", "nbval_sanitize.cfg"):
+        shutil.copy(TOOLS.parent / "tests" / name, tmp_path / "tests")
     (tmp_path / "book").mkdir()
     write(tmp_path, "one", cell("import course_utils.a as a\nprint(a.value)"))
     write(tmp_path, "two", cell("from course_utils import c\nprint(2)"))
@@ -259,3 +262,30 @@ def test_site_shows_the_executed_outputs_and_refuses_unresolved_references(proje
         status, printed = build(project)
         assert status != 0
         assert "nowhere" in printed
+
+
+def validate(project: Path, *words: str) -> tuple[int, str]:
+    """Run strict nbval on the tiny book; its exit code and what it printed."""
+    done = subprocess.run(
+        [sys.executable, "tools/validate.py", *words],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project / "src")},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+    )
+    return done.returncode, done.stdout
+
+
+def test_validation_compares_outputs_and_skips_nothing(project):
+    assert validate(project) == (1, "not executed: one, two; run make execute\n")
+    assert execute(project)[0] == 0
+    assert validate(project)[0] == 0
+    path = project / "_build" / "executed" / "one.ipynb"
+    path.write_text(path.read_text().replace('"1\\n"', '"7\\n"'))
+    status, printed = validate(project)
+    assert status != 0
+    assert "1 failed" in printed
+    assert validate(project, "two")[0] == 0
+    assert validate(project, "three")[0] == 1
