@@ -1,0 +1,59 @@
+"""A line-up: what would the answer be if the student had made this mistake?
+
+An answer that is wrong in a known way equals what that way gives, to rounding. So every question
+lists its suspects, and the one that matches names the mistake. An answer that matches nobody gets
+the question's general sentence.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from course_utils.grading.questions import Mistake
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A known mistake.
+
+    Attributes:
+        category: Its short name.
+        message: What to tell a student who made it.
+        value: What it gives on the instance at hand.
+    """
+
+    category: str
+    message: str
+    value: Tensor
+
+
+def close(left: Tensor, right: Tensor, tolerance: float) -> bool:
+    """Whether two tensors agree to ``tolerance``, relative to 1 or to their size, NaN with NaN."""
+    return left.shape == right.shape and torch.allclose(
+        left.double(), right.double(), rtol=tolerance, atol=tolerance, equal_nan=True
+    )
+
+
+def line_up(
+    value: Tensor, truth: Tensor, suspects: Iterable[Suspect], *, tolerance: float, otherwise: str
+) -> None:
+    """Compare an answer with the truth, then with the suspects.
+
+    Args:
+        value: The answer.
+        truth: What is right.
+        suspects: Known mistakes; the first that matches is named.
+        tolerance: Absolute and relative tolerance.
+        otherwise: What to say if nobody matches.
+
+    Raises:
+        Mistake: The answer is not the truth.
+    """
+    if close(value, truth, tolerance):
+        return
+    for suspect in suspects:
+        if close(value, suspect.value, tolerance):
+            raise Mistake(suspect.category, suspect.message)
+    raise Mistake("other", otherwise)

@@ -1,0 +1,38 @@
+"""The questions of all weeks."""
+
+import difflib
+
+from course_utils.arguments import ArgumentError
+from course_utils.grading.questions import Question
+from course_utils.grading.weeks import week01
+
+_ASSIGNMENTS: dict[str, tuple[Question, ...]] = {"w01": week01.QUESTIONS}
+
+
+def questions_of(week: str) -> tuple[Question, ...]:
+    """The questions of an assignment, in order.
+
+    Args:
+        week: Such as ``"w01"``.
+
+    Raises:
+        ArgumentError: There is no such assignment.
+    """
+    if week not in _ASSIGNMENTS:
+        raise ArgumentError(f"week: expected one of {', '.join(_ASSIGNMENTS)}, got {week!r}")
+    return _ASSIGNMENTS[week]
+
+
+def find_question(question_id: str) -> Question:
+    """The question with this id.
+
+    Raises:
+        ArgumentError: There is none; the line names the nearest id.
+    """
+    known = {q.id: q for questions in _ASSIGNMENTS.values() for q in questions}
+    if question_id not in known:
+        near = difflib.get_close_matches(str(question_id), known, n=1, cutoff=0)[0]
+        raise ArgumentError(
+            f"question_id: expected a question's id such as {near!r}, got {question_id!r}"
+        )
+    return known[question_id]

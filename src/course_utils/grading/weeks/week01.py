@@ -1,0 +1,89 @@
+"""The assignment of week 1: 100 points, of which 90 are judged by machine."""
+
+from course_utils.grading.judges import chain, counts, markov_weights, masks, nade, quantities, text
+from course_utils.grading.questions import Criterion, Question
+
+QUESTIONS = (
+    Question(
+        id="w01-log-prob",
+        title="The chain rule, exactly",
+        concept="ar.base-class",
+        points=15,
+        kind="implement",
+        draw=chain.draw,
+        examine=chain.examine,
+    ),
+    Question(
+        id="w01-ngram",
+        title="Counting with smoothing",
+        concept="ar.ngram",
+        points=15,
+        kind="implement",
+        draw=counts.draw,
+        examine=counts.examine,
+    ),
+    Question(
+        id="w01-entropy-rate",
+        title="The floor of the loss",
+        concept="ar.markov-chain",
+        points=10,
+        kind="compute",
+        draw=quantities.draw_entropy_rate,
+        examine=quantities.examine_entropy_rate,
+    ),
+    Question(
+        id="w01-units",
+        title="Nats, bits per dimension, perplexity",
+        concept="ar.conditional-heads",
+        points=10,
+        kind="compute",
+        draw=quantities.draw_units,
+        examine=quantities.examine_units,
+    ),
+    Question(
+        id="w01-made-masks",
+        title="Masks for any order",
+        concept="flow.made",
+        points=15,
+        kind="implement",
+        draw=masks.draw,
+        examine=masks.examine,
+    ),
+    Question(
+        id="w01-nade",
+        title="NADE in O(dH)",
+        concept="ar.nade",
+        points=15,
+        kind="implement",
+        draw=nade.draw,
+        examine=nade.examine,
+    ),
+    Question(
+        id="w01-markov",
+        title="Down to the entropy rate",
+        concept="ar.neural-lm",
+        points=10,
+        kind="experiment",
+        draw=markov_weights.draw,
+        examine=markov_weights.examine,
+    ),
+    Question(
+        id="w01-orderings",
+        title="When does the order matter?",
+        concept="ar.ordering",
+        points=10,
+        kind="explain",
+        draw=text.draw,
+        examine=text.examine,
+        rubric=(
+            Criterion(3, "The chain rule holds for every order, so tables give the same joint."),
+            Criterion(
+                3,
+                "A restricted conditional drops a dependence; the loss is a KL or a sum "
+                "of conditional mutual informations.",
+            ),
+            Criterion(2, "An example in which one order loses nothing and another does."),
+            Criterion(2, "What a fixed order costs in use: sampling, filling in, or choosing it."),
+        ),
+    ),
+)
