@@ -52,5 +52,15 @@ def build() -> int:
     return 0
 
 
+def main() -> int:
+    """Build; a folder that cannot be written gives one line."""
+    try:
+        return build()
+    except OSError as error:
+        where = error.filename or "the build folder"
+        print(f"cannot write {where}: {error.strerror}", file=sys.stderr)
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(build())
+    sys.exit(main())

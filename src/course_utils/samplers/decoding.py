@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from course_utils.arguments import ArgumentError, check_int
+from course_utils.arguments import ArgumentError, check_int, check_number
 from course_utils.nets.masked import ranks
 
 
@@ -74,6 +74,31 @@ def ancestral(
         x = x.to(drawn.dtype)
         x[:, variable] = drawn
     return x
+
+
+def tempered(
+    conditionals: Callable[
+        [Shaped[Tensor, "samples length"]], Float[Tensor, "samples length params"]
+    ],
+    temperature: float,
+) -> Callable[[Shaped[Tensor, "samples length"]], Float[Tensor, "samples length params"]]:
+    r"""Return conditionals q(x_i | x_{<i}) \propto p(x_i | x_{<i})^{1/T}: logits divided by T.
+
+    Each conditional is tempered by itself. Their product is not the tempered joint
+    p(x)^{1/T} / Z, which would need a sum over all sequences.
+
+    Args:
+        conditionals: Maps values to the logits of discrete conditionals.
+        temperature: T > 0; below 1 sharper, above 1 flatter. T = 0 is a limit, not a value.
+
+    Raises:
+        ArgumentError: ``temperature`` is not a finite number above zero.
+
+    Accuracy:
+        Exact for logits; a Gaussian head's parameters are not logits.
+    """
+    check_number("temperature", temperature, low=0, open_low=True)
+    return lambda x: conditionals(x) / temperature
 
 
 def _checked_order(order: Tensor | None, length: int, device: torch.device | None) -> Tensor:

@@ -6,7 +6,7 @@ from scipy import stats
 
 from course_utils.arguments import ArgumentError
 from course_utils.distributions import BernoulliHead, CategoricalHead, GaussianHead
-from course_utils.samplers.decoding import ancestral
+from course_utils.samplers.decoding import ancestral, tempered
 
 
 def chain(transition):
@@ -91,3 +91,22 @@ def test_wrong_arguments_are_named_in_one_line(as_user):
         call(prefix=torch.zeros(3, 1))
     with pytest.raises(ArgumentError, match=r"^prefix: expected 2 rows of at most 3 values, got"):
         call(prefix=torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_tempered_samples_follow_powers_of_each_conditional(temperature, generator):
+    transition = torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4], [0.05, 0.9, 0.05]]).double()
+    rows = transition ** (1 / temperature)
+    rows = rows / rows.sum(1, keepdim=True)
+    conditionals = tempered(chain(transition), temperature)
+    samples = ancestral(conditionals, CategoricalHead(3), 100_000, 2, generator=generator)
+    counts = torch.bincount((samples * torch.tensor([3, 1])).sum(1), minlength=9)
+    probs = torch.einsum("a,ab->ab", rows[0], rows).flatten()
+    assert stats.chisquare(counts.numpy(), (probs * 100_000).numpy()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+def test_a_temperature_that_is_not_above_zero_gives_one_line(temperature, as_user):
+    with pytest.raises(ArgumentError) as caught:
+        tempered(lambda x: x, temperature)
+    assert str(caught.value) == f"temperature: expected a number > 0, got {temperature}"

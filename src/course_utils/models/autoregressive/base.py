@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from course_utils.arguments import check_int, check_tensor
+from course_utils.arguments import ArgumentError, check_int, check_tensor
 from course_utils.nets.masked import ranks
-from course_utils.samplers.decoding import Head, ancestral
+from course_utils.samplers.decoding import Head, ancestral, tempered
 from course_utils.tasks import absent
 
 
@@ -90,6 +90,7 @@ class AutoregressiveModel(nn.Module, ABC):
         *,
         condition: Shaped[Tensor, "given_rows given"] | None = None,
         length: int | None = None,
+        temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> Shaped[Tensor, "samples length"]:
         """Draw x ~ p(x) variable by variable, in the model's order.
@@ -99,20 +100,26 @@ class AutoregressiveModel(nn.Module, ABC):
             condition: Values of the first g variables of the order, (num_samples, g) or (1, g);
                 the rest is drawn given them.
             length: Number of variables, for models that score any length.
+            temperature: T > 0 by which each conditional's logits are divided.
             generator: Source of randomness.
 
         Returns:
             Samples (num_samples, length).
 
+        Raises:
+            ArgumentError: ``temperature`` is not above zero, or not 1 for real variables.
+
         Accuracy:
-            Exact; one call of ``conditionals`` for each variable drawn.
+            Exact at T = 1; one call of ``conditionals`` for each variable drawn.
         """
         length = self._length(length)
+        if temperature != 1.0 and not hasattr(self.head, "num_levels"):
+            raise ArgumentError(f"temperature: expected 1 for real variables, got {temperature!r}")
         order = self.order if length == self.num_variables else None
         if condition is not None and condition.shape[0] == 1:
             condition = condition.expand(num_samples, -1)
         return ancestral(
-            self.conditionals,
+            tempered(self.conditionals, temperature),
             self.head,
             num_samples,
             length,

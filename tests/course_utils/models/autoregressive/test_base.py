@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from course_utils.arguments import ArgumentError
-from course_utils.models.autoregressive import FVSBN, MADE, NADE, NGram
+from course_utils.models.autoregressive import FVSBN, MADE, NADE, ARProcess, NGram
 from course_utils.tasks import Intractable
 
 
@@ -135,3 +135,17 @@ def test_wrong_arguments_are_named_in_one_line(as_user):
         FVSBN(3).sample(1, length=2)
     with pytest.raises(ArgumentError, match=r"^num_samples: expected a whole number >= 1, got 0"):
         FVSBN(3).sample(0)
+
+
+def test_a_model_samples_at_the_temperature_it_is_asked_for(generator):
+    model = NGram(3, 0, length=1).fit_counts(torch.tensor([[0, 0, 0, 0, 1, 1, 2]]))
+    drawn = model.sample(40_000, temperature=0.5, generator=generator)
+    share = torch.bincount(drawn.flatten(), minlength=3) / 40_000
+    truth = torch.tensor([16.0, 4.0, 1.0]) / 21
+    assert bool(((share - truth).abs() < 4 * (truth * (1 - truth) / 40_000).sqrt()).all())
+
+
+def test_real_variables_have_no_temperature(as_user):
+    with pytest.raises(ArgumentError) as caught:
+        ARProcess(torch.tensor([0.5])).sample(2, temperature=0.5)
+    assert str(caught.value) == "temperature: expected 1 for real variables, got 0.5"
