@@ -1,4 +1,4 @@
-// Names for two parts of the theme that a screen reader would otherwise meet without any.
+// Names and roles that a screen reader meets: missing ones given, contradicting ones taken away.
 document.addEventListener("DOMContentLoaded", () => {
   const sidebar = document.querySelector(".bd-sidebar-primary");
   if (sidebar) {
@@ -9,4 +9,14 @@ document.addEventListener("DOMContentLoaded", () => {
     const page = summary.closest("li").querySelector("a");
     summary.setAttribute("aria-label", "Pages of " + page.textContent.trim());
   });
+
+  // What these show is their name; the theme gives them a second, different one.
+  document
+    .querySelectorAll(".search-button-field, details.hide > summary")
+    .forEach((element) => element.removeAttribute("aria-label"));
+
+  // The role of a bibliography's entries is no longer in use, and hides that they are list items.
+  document
+    .querySelectorAll(".citation-list > [role='doc-biblioentry']")
+    .forEach((entry) => entry.setAttribute("role", "listitem"));
 });

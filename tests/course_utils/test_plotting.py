@@ -172,6 +172,12 @@ def test_table_names_its_rows_and_columns_for_screen_readers():
     assert [cell.get_text() for cell in page("td")] == ["1"]
 
 
+def test_a_column_without_a_title_is_no_header():
+    page = BeautifulSoup(plotting.table(("", "n"), [("a", 1)])._repr_html_(), "html.parser")
+    assert [cell.get_text() for cell in page.select("thead th")] == ["n"]
+    assert len(page.select("thead td")) == 1
+
+
 def test_table_as_text_is_aligned():
     assert repr(plotting.table(("what", "n"), [("a", 5), ("long", 12345)])) == (
         "what |     n\na    |     5\nlong | 12345"

@@ -24,7 +24,10 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{html.escape(title)}</th>' for title in self.header)
+        head = "".join(
+            f'<th scope="col">{html.escape(title)}</th>' if title else "<td></td>"
+            for title in self.header
+        )
         body = "".join(
             f'<tr><th scope="row">{html.escape(name)}</th>'
             + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
