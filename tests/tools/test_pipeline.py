@@ -159,6 +159,13 @@ def test_a_fault_fails_the_run_also_the_second_time(project, fault):
         assert f"chapters: {attempt} up to date" in out
 
 
+def test_a_chapter_that_begins_to_fail_loses_its_old_result(project):
+    assert execute(project, "two")[0] == 0
+    write(project, "two", cell("1 / 0"))
+    assert execute(project, "two")[0] == 1
+    assert not (project / "_build/executed/two.ipynb").exists()
+
+
 def test_a_run_over_its_limit_fails_even_when_each_cell_is_quick(project):
     write(project, "two", *[cell("import time\ntime.sleep(2)")] * 3)
     path = project / "book" / "two.md"
