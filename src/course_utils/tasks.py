@@ -146,6 +146,7 @@ CAPABILITIES = (
     _world("Markov source", "sequences.MarkovSource", infer="absent"),
     _world("Hidden Markov source", "sequences.HiddenMarkovSource", infer="exact"),
     _world("Grammar source", "sequences.GrammarSource", infer="exact"),
+    _world("Gaussian mixture in the plane", "plane.PlaneMixture", infer="exact"),
     _world("Scenes with Gaussian noise", "scenes.GaussianScenes", infer="exact"),
     _world("Quantised scenes", "scenes.QuantisedScenes", infer="exact"),
     _autoregressive("n-gram", "ngram.NGram"),

@@ -101,6 +101,15 @@ def grammar(cls) -> Example:
     )
 
 
+def plane_mixture(cls) -> Example:
+    means = torch.tensor([[0.0, 1.0], [2.0, -1.0]], dtype=torch.float64)
+    factors = torch.tensor([[[1.0, 0.0], [0.5, 0.3]], [[0.4, 0.0], [-0.2, 0.9]]]).double()
+    even = torch.full((2,), 0.5, dtype=torch.float64)
+    parts = distributions.MultivariateNormal(means, scale_tril=factors)
+    law = distributions.MixtureSameFamily(distributions.Categorical(even), parts)
+    return Example(cls(means, factors @ factors.mT, even), law=law)
+
+
 def gaussian_scenes(cls) -> Example:
     scenes = load("course_utils.worlds.scenes.Scenes")(size=2, dtype=torch.float64)
     world = cls(scenes, noise=0.3)
@@ -150,6 +159,7 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Markov source": markov,
     "Hidden Markov source": hidden_markov,
     "Grammar source": grammar,
+    "Gaussian mixture in the plane": plane_mixture,
     "Scenes with Gaussian noise": gaussian_scenes,
     "Quantised scenes": quantised_scenes,
     "n-gram": ngram,

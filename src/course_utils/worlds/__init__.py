@@ -3,6 +3,7 @@
 A world can sample, score and infer exactly, so that every chapter can print how far from perfect
 its model is. Sizes are small enough that most quantities can also be found by enumeration.
 
+    plane        2-D densities with exact log density, score and denoiser
     tables       small discrete joints
     sequences    Markov, hidden Markov and grammar sources with a known entropy rate
     scenes       images rendered from discrete factors, with known density and captions
