@@ -20,6 +20,7 @@ from torch import Tensor, distributions, nn
 from course_utils import tasks
 from course_utils.arguments import ArgumentError
 from course_utils.tasks import CAPABILITIES, METHODS, Capability, Intractable, absent, can
+from course_utils.worlds.graphs import all_graphs
 
 ROWS = {row.family: row for row in CAPABILITIES}
 
@@ -126,6 +127,27 @@ def quantised_scenes(cls) -> Example:
     return Example(world, words(3, 4).reshape(-1, 2, 2), prior=lambda mean: (mean, prior))
 
 
+def graphs(*arguments) -> Callable[[type], Example]:
+    return lambda cls: Example(cls(*arguments), all_graphs(4))
+
+
+EDGE_PROBS = torch.tensor([[0.8, 0.1], [0.1, 0.6]], dtype=torch.float64)
+
+
+def latent_blocks(cls) -> Example:
+    shares = torch.tensor([0.7, 0.3], dtype=torch.float64)
+    world = cls(4, shares, EDGE_PROBS)
+    prior = shares[world.assignments()].prod(1)
+    return Example(world, all_graphs(4), prior=lambda mean: (mean, prior))
+
+
+def molecules(cls) -> Example:
+    world = cls(3)
+    return Example(
+        world, world.bonds, prior=lambda mean: (mean, world.joint_log_probs.exp().sum(0))
+    )
+
+
 def ngram(cls) -> Example:
     tokens = torch.randint(3, (20, 3), generator=seeded())
     model = cls(3, 1, smoothing=0.5, length=3).double()
@@ -162,6 +184,12 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Gaussian mixture in the plane": plane_mixture,
     "Scenes with Gaussian noise": gaussian_scenes,
     "Quantised scenes": quantised_scenes,
+    "Graphs with independent edges": graphs(4, 0.3),
+    "Graphs with a fixed number of edges": graphs(4, 3),
+    "Block model, blocks given": graphs(torch.tensor([0, 0, 1, 1]), EDGE_PROBS),
+    "Block model, blocks hidden": latent_blocks,
+    "Preferential attachment": graphs(4, 2),
+    "Molecules": molecules,
     "n-gram": ngram,
     "AR(p) process": autoregressive_process,
     "Neural language model": network(3, 2, 4, 5, num_symbols=3, length=3),

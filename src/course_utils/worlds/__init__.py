@@ -6,5 +6,6 @@ its model is. Sizes are small enough that most quantities can also be found by e
     plane        2-D densities with exact log density, score and denoiser
     tables       small discrete joints
     sequences    Markov, hidden Markov and grammar sources with a known entropy rate
+    graphs       random graphs and small molecules with computable likelihood
     scenes       images rendered from discrete factors, with known density and captions
 """
