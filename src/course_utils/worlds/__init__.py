@@ -7,5 +7,7 @@ its model is. Sizes are small enough that most quantities can also be found by e
     tables       small discrete joints
     sequences    Markov, hidden Markov and grammar sources with a known entropy rate
     graphs       random graphs and small molecules with computable likelihood
+    signals      stationary Gaussian sources with a known innovation variance
+    solids       signed distances, and density fields whose transmittance has a closed form
     scenes       images rendered from discrete factors, with known density and captions
 """
