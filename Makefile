@@ -7,6 +7,7 @@ TORCH_INDEX ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+PEERS := $(VENV)/.peers
 JOBS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)" 2>/dev/null || echo 1)
 PORT ?= 8000
 
@@ -15,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test unit validate execute site serve chapter exercises lint format lock clean setup
+.PHONY: help book test unit validate execute site serve chapter exercises benchmarks lint format lock clean setup
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -30,13 +31,16 @@ setup: $(READY) ## the environment in .venv, from the pinned versions
 $(READY): requirements.txt requirements.lock pyproject.toml tools/setup_environment.py
 	@$(PYTHON) tools/setup_environment.py $(VENV) $(TORCH_INDEX)
 
+$(PEERS): $(READY)
+	@$(PYTHON) tools/setup_environment.py --peers $(VENV)
+
 execute: $(READY) ## run the chapters that are not up to date
 	@$(PY) tools/execute.py --jobs $(JOBS)
 
 site: $(READY) ## build the site from executed chapters
 	@$(PY) tools/build.py
 
-unit: $(READY) ## unit tests, the exercises' and the site's tests
+unit: $(READY) $(PEERS) ## unit tests, the exercises' and the site's tests
 	@$(PY) -m pytest -n $(JOBS)
 
 validate: $(READY) ## strict nbval: run the executed chapters again and compare
@@ -54,12 +58,15 @@ serve: ## show the built site on http://localhost:$(PORT)
 	@echo "http://localhost:$(PORT)/book/index.html"
 	@$(PYTHON) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
+benchmarks: $(READY) $(PEERS) ## our code beside other libraries: make benchmarks [B="sinkhorn kid"]
+	@$(PY) -m benchmarks $(B)
+
 lint: $(READY) ## style of the code
-	@$(PY) -m ruff check src tests tools solutions book/_ext
-	@$(PY) -m ruff format --check -q src tests tools book/_ext || { echo "make format puts this right"; exit 1; }
+	@$(PY) -m ruff check src tests tools benchmarks solutions book/_ext
+	@$(PY) -m ruff format --check -q src tests tools benchmarks book/_ext || { echo "make format puts this right"; exit 1; }
 
 format: $(READY) ## put the style right
-	@$(PY) -m ruff check --fix -q src tests tools book/_ext; $(PY) -m ruff format src tests tools book/_ext
+	@$(PY) -m ruff check --fix -q src tests tools benchmarks book/_ext; $(PY) -m ruff format src tests tools benchmarks book/_ext
 
 lock: ## pin anew what requirements.txt brings along
 	@$(PYTHON) tools/setup_environment.py --lock requirements.lock

@@ -1,6 +1,7 @@
 """Set up the environment: a virtual environment with exactly the pinned versions.
 
     python3 tools/setup_environment.py .venv [TORCH_INDEX]     what make runs
+    python3 tools/setup_environment.py --peers .venv           libraries to compare with
     python3 tools/setup_environment.py --lock requirements.lock   pin anew
 
 PyTorch comes first and alone, so that no other package can choose its build. TORCH_INDEX is the
@@ -50,22 +51,45 @@ def install(venv, lock, torch_index):
     run("the font cache", [python, "-c", "import matplotlib.font_manager"])
 
 
+def install_peers(venv):
+    """Add the libraries that tests and benchmarks compare with, where they install.
+
+    The course needs none of them: without them the comparisons are skipped, and say so.
+    """
+    print("setup: installing the libraries to compare with")
+    if add_peers(venv, ["-c", "requirements.lock"]):
+        print("setup: they could not be installed; comparisons with them will be skipped")
+        return
+    open(os.path.join(venv, ".peers"), "w").close()
+
+
+def add_peers(venv, constraints):
+    """Install the extra named benchmarks; return whether that failed."""
+    python = os.path.join(venv, "bin", "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-build-isolation"]
+    with open(os.devnull, "w") as nowhere:
+        command = pip + constraints + ["-e", ".[benchmarks]"]
+        return subprocess.call(command, stdout=nowhere, stderr=nowhere)
+
+
 def pinned(name):
     with open("requirements.txt") as file:
         return next(line.split("==")[1].strip() for line in file if line.startswith(name + "=="))
 
 
 def lock(path):
-    """Install requirements.txt alone into a scratch environment and write what came."""
+    """Install everything, peers too, into a scratch environment and write what came."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as scratch:
         install(scratch, None, None)
+        if add_peers(scratch, []):
+            fail("lock: the libraries to compare with could not be installed")
         python = os.path.join(scratch, "bin", "python")
         frozen = run("the list", [python, "-m", "pip", "freeze", "--all", "--exclude-editable"])
     lines = [line.split("+cpu")[0] for line in frozen.splitlines() if "==" in line]
     with open(path, "w") as file:
-        file.write("# Made by make lock; constraints for requirements.txt.\n")
+        file.write("# Made by make lock; constraints for requirements.txt and the peers.\n")
         file.write("\n".join(line for line in lines if not line.startswith("pip==")) + "\n")
     print("setup: wrote %s (%d packages)" % (path, len(lines)))
 
@@ -78,6 +102,8 @@ def main(arguments):
         )
     if arguments[:1] == ["--lock"]:
         return lock(arguments[1])
+    if arguments[:1] == ["--peers"]:
+        return install_peers(arguments[1])
     venv = arguments[0]
     try:
         install(venv, "requirements.lock", arguments[1] if len(arguments) > 1 else None)

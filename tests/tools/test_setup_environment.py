@@ -1,6 +1,7 @@
 """Setting up fails with one clear line that says what to do."""
 
 import sys
+import tomllib
 
 import pytest
 
@@ -41,3 +42,26 @@ def test_pins_of_torch_agree(monkeypatch):
     assert setup_environment.pinned("torch") == "2.13.0"
     with (ROOT / "requirements.lock").open() as file:
         assert "torch==2.13.0" in file.read().splitlines()
+
+
+def test_peers_that_cannot_be_had_stop_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(setup_environment.subprocess, "call", lambda *_, **__: 1)
+    setup_environment.main(["--peers", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "could not be installed; comparisons with them will be skipped" in said
+    assert not (tmp_path / ".peers").exists()
+
+
+def test_peers_once_installed_are_remembered(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(setup_environment.subprocess, "call", lambda c, **_: asked.append(c) or 0)
+    setup_environment.main(["--peers", str(tmp_path)])
+    assert (tmp_path / ".peers").exists()
+    assert ".[benchmarks]" in asked[0] and "requirements.lock" in asked[0]
+
+
+def test_every_peer_is_locked():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lock = (ROOT / "requirements.lock").read_text().lower()
+    for name in project["optional-dependencies"]["benchmarks"]:
+        assert f"\n{name.lower()}==" in lock, name
