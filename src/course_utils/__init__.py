@@ -15,6 +15,7 @@ Modules, left to right; each imports only from modules to its left:
     models         one file or folder per family
     training       fit(): the one training loop
     metrics        how far from the truth, with units
+    comparison     every family on one scale: models, worlds and metrics in one table
     plotting       figures with the course's style
     interactive    frames behind a slider, live and on the static page
     grading        checks for the exercises
