@@ -42,20 +42,26 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread, {options.pairs} pairs; ratio = peer / ours")
+    print(_line(COLUMNS))
     rows = []
     for work in tqdm(chosen, leave=False, disable=None):
         if not work.installed:
             tqdm.write(f"{work.name}: left out, {work.peer} is not installed (make benchmarks)")
             continue
         rows.append(_row(race(work, options.pairs)))
-        tqdm.write("  ".join(f"{cell:>{width}}" for cell, width in zip(rows[-1], _WIDTHS)))
+        tqdm.write(_line(rows[-1]))
     if options.csv:
         with Path(options.csv).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([COLUMNS, *rows])
     return 0
 
 
-_WIDTHS = (-14, 24, 9, 9, 7, 13, 10)
+_WIDTHS = (14, 26, 9, 9, 7, 14, 10)
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    first, *others = zip(cells, _WIDTHS, strict=True)
+    return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)])
 
 
 def _row(result: Result) -> tuple[str, ...]:

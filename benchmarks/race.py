@@ -67,7 +67,7 @@ class Result:
 
 
 def race(work: Work, num_pairs: int) -> Result:
-    """Run both programs once to warm up and compare answers, then in pairs, taking turns to begin."""
+    """Compare the answers of one run each, then run both in pairs, taking turns to begin."""
     ours, theirs = work.prepare()
     compare = work.compare or relative_difference
     difference = compare(ours(), theirs())

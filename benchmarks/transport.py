@@ -38,9 +38,15 @@ def _sinkhorn() -> tuple[Program, Program]:
         def cost(p: np.ndarray, q: np.ndarray) -> float:
             m = ot.dist(p, q)
             weights = np.full(len(p), 1 / len(p))
-            plan, log = ot.sinkhorn(
-                weights, weights, m, epsilon, method="sinkhorn_log", stopThr=TOLERANCE,
-                numItermax=20000, log=True,
+            _, log = ot.sinkhorn(
+                weights,
+                weights,
+                m,
+                epsilon,
+                method="sinkhorn_log",
+                stopThr=TOLERANCE,
+                numItermax=20000,
+                log=True,
             )
             return float(weights @ (epsilon * log["log_u"]) + weights @ (epsilon * log["log_v"]))
 
@@ -58,9 +64,11 @@ def _sliced() -> tuple[Program, Program]:
     directions = torch.empty(256, 16, dtype=torch.float64).normal_(generator=generator)
     projections = (directions / directions.norm(dim=1, keepdim=True)).T.numpy()
     return (
-        lambda: sliced_wasserstein(
-            x, y, num_projections=256, generator=torch.Generator().manual_seed(0)
-        ).value,
+        lambda: (
+            sliced_wasserstein(
+                x, y, num_projections=256, generator=torch.Generator().manual_seed(0)
+            ).value
+        ),
         lambda: ot.sliced_wasserstein_distance(a, b, projections=projections),
     )
 

@@ -61,7 +61,9 @@ def _hidden() -> tuple[Program, Program]:
 
 
 WORK = (
-    Work("scenes", "log density of 10,000 scenes, 400 renderings of 256 pixels", "sklearn", _scenes),
+    Work(
+        "scenes", "log density of 10,000 scenes, 400 renderings of 256 pixels", "sklearn", _scenes
+    ),
     Work("plane", "log density of 20,000 points of the spirals", "sklearn", _plane),
     Work("hidden", "log-likelihood of 200 sequences of 100, 6 hidden states", "hmmlearn", _hidden),
 )
