@@ -1,7 +1,8 @@
 """The capability table against the classes: every cell is asked, on an example one can know.
 
 ``exact`` scores sum to one over all events (or equal a law of torch.distributions), ``exact``
-samples follow them, ``exact`` posteriors average to the prior, ``exact`` losses are the negative
+samples follow them, ``exact`` posteriors obey Bayes' rule (over all events: they average to the
+prior; of continuous events: they are joint density over density), ``exact`` losses are the negative
 log-likelihood, and ``absent`` raises ``Intractable``. A new family needs a row in ``EXAMPLES``.
 """
 
@@ -26,24 +27,43 @@ ROWS = {row.family: row for row in CAPABILITIES}
 
 
 @dataclass
+class Chain:
+    """Law of a pair: the first coordinate, and the second given the first."""
+
+    first: distributions.Distribution
+    second: Callable[[Tensor], distributions.Distribution]
+
+    def sample(self, shape: tuple[int]) -> Tensor:
+        first = self.first.sample(shape)
+        return torch.stack([first, self.second(first).sample()], -1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        first, second = x.unbind(-1)
+        return self.first.log_prob(first) + self.second(first).log_prob(second)
+
+
+@dataclass
 class Example:
     """A tiny member of a family and what is known about it.
 
     Attributes:
         subject: The instance.
         events: All events, or ``None`` for a continuous family.
-        law: The same law from torch.distributions, for a continuous family.
+        law: The same law for a continuous family, from torch.distributions or ``Chain``.
         sample: Options that ``sample`` needs.
         observe: Turns events into the argument of ``posterior``.
         prior: What the posterior averages to; called on the average it selects what to compare.
+        hidden: For a continuous family, p(z) and the function that gives p(x | z); both laws
+            from torch.distributions.
     """
 
     subject: Any
     events: Tensor | None = None
-    law: distributions.Distribution | None = None
+    law: distributions.Distribution | Chain | None = None
     sample: dict[str, Any] = field(default_factory=dict)
     observe: Callable[[Tensor], Tensor] = lambda x: x
     prior: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    hidden: tuple[Any, Callable[[Tensor], Any]] | None = None
 
 
 def load(symbol: str) -> type:
@@ -108,7 +128,93 @@ def plane_mixture(cls) -> Example:
     even = torch.full((2,), 0.5, dtype=torch.float64)
     parts = distributions.MultivariateNormal(means, scale_tril=factors)
     law = distributions.MixtureSameFamily(distributions.Categorical(even), parts)
-    return Example(cls(means, factors @ factors.mT, even), law=law)
+    return Example(cls(means, factors @ factors.mT, even), law=law, hidden=component_of(law))
+
+
+def component_of(
+    law: distributions.MixtureSameFamily,
+) -> tuple[distributions.Categorical, Callable[[Tensor], distributions.Distribution]]:
+    """The weights of a mixture, and its components in their order."""
+    return law.mixture_distribution, lambda _: law.component_distribution
+
+
+def checkerboard(cls) -> Example:
+    """Two of the four squares between -1 and 1."""
+    low = torch.tensor([[-1.0, -1.0], [0.0, 0.0]], dtype=torch.float64)
+    squares = distributions.Independent(
+        distributions.Uniform(low, low + 1, validate_args=False), 1, validate_args=False
+    )
+    even = distributions.Categorical(torch.full((2,), 0.5, dtype=torch.float64))
+    law = distributions.MixtureSameFamily(even, squares, validate_args=False)
+    return Example(cls(2, 1.0, dtype=torch.float64), law=law, hidden=component_of(law))
+
+
+def normal(mean: float, std: float) -> distributions.Normal:
+    return distributions.Normal(*torch.tensor([mean, std], dtype=torch.float64))
+
+
+def funnel(cls) -> Example:
+    law = Chain(normal(0, 1.7), lambda x: distributions.Normal(0 * x, (x / 2).exp()))
+    return Example(cls(1.7, dtype=torch.float64), law=law)
+
+
+def banana(cls) -> Example:
+    law = Chain(normal(0, 1.2), lambda x: distributions.Normal(0.7 * (x**2 - 1.44), 0.3))
+    return Example(cls(1.2, bend=0.7, width=0.3, dtype=torch.float64), law=law)
+
+
+def centred(covariance: Tensor) -> distributions.MultivariateNormal:
+    return distributions.MultivariateNormal(torch.zeros_like(covariance[0]), covariance)
+
+
+def decaying() -> distributions.MultivariateNormal:
+    """AR(1) with a = 0.6 and s = 0.5: covariance s^2 a^|i - j| / (1 - a^2)."""
+    place = torch.arange(3, dtype=torch.float64)
+    return centred(0.25 * 0.6 ** (place[:, None] - place).abs() / (1 - 0.6**2))
+
+
+def autoregressive_source(cls) -> Example:
+    source = cls(torch.tensor([0.6], dtype=torch.float64), 0.5)
+    return Example(source, law=decaying(), sample={"length": 3})
+
+
+def sinusoids(cls) -> Example:
+    """One sinusoid, a cos(2 pi 0.2 t) + b sin(2 pi 0.2 t) with a, b ~ N(0, 1.5^2)."""
+    frequency, scale = torch.tensor([[0.2], [1.5]], dtype=torch.float64)
+    angle = 2 * math.pi * 0.2 * torch.arange(3, dtype=torch.float64)
+    waves = torch.stack([angle.cos(), angle.sin()], 1)
+    noise = 0.16 * torch.eye(3, dtype=torch.float64)
+    hidden = (
+        centred(2.25 * torch.eye(2, dtype=torch.float64)),
+        lambda w: distributions.MultivariateNormal(w @ waves.T, noise),
+    )
+    law = centred(2.25 * waves @ waves.T + noise)
+    return Example(cls(frequency, scale, 0.4), law=law, sample={"length": 3}, hidden=hidden)
+
+
+def noisy_signal(cls) -> Example:
+    source = load("course_utils.worlds.signals.AutoregressiveSource")
+    clean, noise = decaying(), 0.64 * torch.eye(3, dtype=torch.float64)
+    return Example(
+        cls(source(torch.tensor([0.6], dtype=torch.float64), 0.5), 0.8),
+        law=centred(clean.covariance_matrix + noise),
+        sample={"length": 3},
+        hidden=(clean, lambda z: distributions.MultivariateNormal(z, noise)),
+    )
+
+
+def stopping_depth(cls) -> Example:
+    """A slab of density 1.5 between depths 1 and 3: one plus a truncated exponential variable."""
+    slab = load("course_utils.worlds.solids.SlabFog")(0.0, 2.0, 1.5)
+    axis = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+    unit = distributions.Uniform(*torch.tensor([0.0, 1.0], dtype=torch.float64))
+    inverse = [
+        distributions.AffineTransform(1.0, -(1 - math.exp(-3.0))),
+        distributions.ExpTransform().inv,
+        distributions.AffineTransform(1.0, -1 / 1.5),
+    ]
+    law = distributions.TransformedDistribution(unit, inverse, validate_args=False)
+    return Example(cls(slab, -axis, axis, 0.0, 4.0), law=law)
 
 
 def gaussian_scenes(cls) -> Example:
@@ -117,7 +223,7 @@ def gaussian_scenes(cls) -> Example:
     pixels = distributions.Normal(scenes.renderings, 0.3)
     uniform = distributions.Categorical(logits=torch.zeros(len(scenes), dtype=torch.float64))
     law = distributions.MixtureSameFamily(uniform, distributions.Independent(pixels, 2))
-    return Example(world, law=law)
+    return Example(world, law=law, hidden=component_of(law))
 
 
 def quantised_scenes(cls) -> Example:
@@ -155,12 +261,7 @@ def ngram(cls) -> Example:
 
 
 def autoregressive_process(cls) -> Example:
-    """AR(1): covariance s^2 a^|i - j| / (1 - a^2)."""
-    model = cls(torch.tensor([0.6], dtype=torch.float64), 0.5, length=3)
-    place = torch.arange(3, dtype=torch.float64)
-    covariance = 0.25 * 0.6 ** (place[:, None] - place).abs() / (1 - 0.6**2)
-    zeros = torch.zeros(3, dtype=torch.float64)
-    return Example(model, law=distributions.MultivariateNormal(zeros, covariance))
+    return Example(cls(torch.tensor([0.6], dtype=torch.float64), 0.5, length=3), law=decaying())
 
 
 def network(*arguments, num_symbols: int, **options) -> Callable[[type], Example]:
@@ -182,6 +283,13 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Hidden Markov source": hidden_markov,
     "Grammar source": grammar,
     "Gaussian mixture in the plane": plane_mixture,
+    "Checkerboard": checkerboard,
+    "Funnel": funnel,
+    "Banana": banana,
+    "Autoregressive source": autoregressive_source,
+    "Sinusoids in noise": sinusoids,
+    "Gaussian signal in noise": noisy_signal,
+    "Depth at which a fog stops light": stopping_depth,
     "Scenes with Gaussian noise": gaussian_scenes,
     "Quantised scenes": quantised_scenes,
     "Graphs with independent edges": graphs(4, 0.3),
@@ -260,8 +368,9 @@ def test_exact_samples_follow_the_scores(row, example, generator):
         assert stats.ks_2samp(first, reference).pvalue > 0.001
 
 
-def test_exact_posteriors_average_to_the_prior(row, example):
-    """E_x p(z | x) = p(z) over all events; for scenes with Gaussian noise, Bayes' rule itself."""
+def test_exact_posteriors_obey_bayes_rule(row, example):
+    """E_x p(z | x) = p(z) over all events; for a continuous family p(z) p(x | z) / p(x), at every
+    level of a discrete z and at some values of a real one."""
     if row.infer == "absent":
         return
     assert row.infer == "exact"
@@ -274,10 +383,14 @@ def test_exact_posteriors_average_to_the_prior(row, example):
         torch.testing.assert_close(actual, prior, rtol=1e-10, atol=1e-12)
     else:
         torch.manual_seed(0)
-        x = example.law.sample((20,))
-        joint = example.law.component_distribution.log_prob(x[:, None]).exp()
-        expected = joint / joint.sum(1, keepdim=True)
-        torch.testing.assert_close(example.subject.posterior(x), expected, rtol=1e-8, atol=1e-12)
+        x, (prior, likelihood) = example.law.sample((20,)), example.hidden
+        discrete = prior.has_enumerate_support
+        z = prior.enumerate_support() if discrete else prior.sample((7,))
+        joint = prior.log_prob(z) + likelihood(z).log_prob(x[:, None])
+        expected = (joint - example.law.log_prob(x)[:, None]).exp()
+        posterior = example.subject.posterior(x)
+        found = posterior if discrete else posterior.log_prob(z[:, None]).exp().T
+        torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-12)
 
 
 def test_exact_losses_are_the_negative_log_likelihood(row, example):

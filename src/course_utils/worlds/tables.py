@@ -280,6 +280,7 @@ class TableWorld:
         return tuple(hidden[0].nonzero().flatten().tolist())
 
     def _check_states(self, x: Tensor, low: int) -> None:
-        check_tensor("x", x, shape=("batch", self.num_variables), dtype="integer", low=low)
+        shape, device = ("batch", self.num_variables), self.probs.device
+        check_tensor("x", x, shape=shape, dtype="integer", device=device, low=low)
         for i, k in enumerate(self.levels):
             check_tensor(f"x[:, {i}]", x[:, i], high=k - 1)

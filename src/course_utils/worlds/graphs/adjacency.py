@@ -87,7 +87,7 @@ def relabel(x: Int[Tensor, "batch n n"], order: Int[Tensor, " n"]) -> Int[Tensor
         x: Adjacency matrices.
         order: A permutation o of 0 … n−1.
     """
-    check_tensor("order", order, shape=(x.shape[-1],), dtype="integer")
+    check_tensor("order", order, shape=(x.shape[-1],), dtype="integer", device=x.device)
     if order.sort().values.tolist() != list(range(len(order))):
         raise ArgumentError(f"order: expected a permutation, got {order.tolist()}")
     return x[:, order][:, :, order]

@@ -136,7 +136,8 @@ class Molecules:
             Exact, from the table.
         """
         shape, high = (len(x), self.num_atoms), len(ELEMENTS) - 1
-        check_tensor("atoms", atoms, shape=shape, dtype="integer", low=0, high=high)
+        device = self.atoms.device
+        check_tensor("atoms", atoms, shape=shape, dtype="integer", device=device, low=0, high=high)
         powers = torch.arange(self.num_atoms - 1, -1, -1, device=atoms.device)
         column = (atoms * len(ELEMENTS) ** powers).sum(-1, keepdim=True)
         return self._rows(x).gather(1, column).squeeze(1)
@@ -211,7 +212,8 @@ class Molecules:
         table = self.joint_log_probs
         if condition is not None:
             shape, high = (self.num_atoms,), len(ELEMENTS) - 1
-            check_tensor("condition", condition, shape=shape, dtype="integer", low=-1, high=high)
+            check_tensor("condition", condition, shape=shape, dtype="integer", device=table.device)
+            check_tensor("condition", condition, low=-1, high=high)
             agrees = ((condition < 0) | (condition == self.atoms)).all(-1)
             table = table.masked_fill(~agrees, -torch.inf)
             if bool((table == -torch.inf).all()):

@@ -4,6 +4,7 @@ mixture     Gaussian mixtures: density, posterior, score and best denoiser at an
 curves      eight Gaussians, two moons, pinwheel, rings and spirals, as such mixtures
 squares     the checkerboard, uniform on every other square
 warps       Neal's funnel and the banana, by change of variables
+noise       the last three seen through Gaussian noise
 """
 
 from course_utils.worlds.plane.curves import (
@@ -14,8 +15,8 @@ from course_utils.worlds.plane.curves import (
     two_moons,
 )
 from course_utils.worlds.plane.mixture import PlaneMixture
-from course_utils.worlds.plane.squares import Checkerboard
-from course_utils.worlds.plane.warps import Banana, Funnel
+from course_utils.worlds.plane.squares import Checkerboard, NoisyCheckerboard
+from course_utils.worlds.plane.warps import Banana, Funnel, NoisyWarp
 
 WORLDS = {
     "eight Gaussians": eight_gaussians,
@@ -34,6 +35,8 @@ __all__ = [
     "Banana",
     "Checkerboard",
     "Funnel",
+    "NoisyCheckerboard",
+    "NoisyWarp",
     "PlaneMixture",
     "eight_gaussians",
     "pinwheel",

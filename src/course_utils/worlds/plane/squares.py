@@ -14,6 +14,7 @@ from torch import Tensor
 
 from course_utils.arguments import ArgumentError, check_int, check_number, check_tensor
 from course_utils.tasks import nothing_to_learn
+from course_utils.worlds.plane.noise import NoisyPlane, truncated_normal
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,32 @@ class Checkerboard:
         self._occupied(x)
         return torch.zeros_like(x)
 
+    def noised(self, sigma: float) -> "Checkerboard | NoisyCheckerboard":
+        """The world of x + sigma · ε, ε ~ N(0, I): a density without edges."""
+        sigma = check_number("sigma", sigma, low=0)
+        return NoisyCheckerboard(self, sigma) if sigma > 0 else self
+
+    def denoiser(self, x: Float[Tensor, "batch 2"], sigma: float) -> Float[Tensor, "batch 2"]:
+        """Best denoiser E[x_data | x], a mean of means of truncated normals.
+
+        Args:
+            x: Noisy points x = x_data + sigma · ε, with x_data from this world.
+            sigma: Standard deviation of that noise, > 0, or 0, which leaves x as it is.
+
+        Returns:
+            Points with the smallest expected squared error to x_data any function can reach.
+
+        Raises:
+            ArgumentError: If sigma is 0 and a point lies outside the squares.
+
+        Accuracy:
+            Exact.
+        """
+        if check_number("sigma", sigma, low=0) == 0:
+            self._occupied(x)
+            return x
+        return x + NoisyCheckerboard(self, sigma).mean_shift(x)
+
     def posterior(self, x: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch squares"]:
         """Posterior p(square | x): one for the square that holds x, zero for the others.
 
@@ -151,3 +178,55 @@ class Checkerboard:
         if missed:
             raise ArgumentError(f"x: expected points on the squares, got {missed} of {len(x)} off")
         return inside
+
+
+@dataclass(frozen=True, eq=False)
+class NoisyCheckerboard(NoisyPlane):
+    """World of x = x_data + σ ε with x_data from the checkerboard ``clean``.
+
+    Given its square, x_data has two independent uniform coordinates, so that with the normal
+    distribution function Φ and the corners l, h of square k
+
+    p_σ(x) = (1/A) Σ_k Π_i [Φ((h_ki − x_i) / σ) − Φ((l_ki − x_i) / σ)].
+    """
+
+    clean: Checkerboard
+
+    def log_prob(self, x: Float[Tensor, "batch 2"]) -> Float[Tensor, " batch"]:
+        """Log density log p_σ(x).
+
+        Returns:
+            Nats per point, finite at any distance from the board.
+
+        Accuracy:
+            Exact.
+        """
+        return self._squares(x)[0].logsumexp(-1) - self.clean._log_area
+
+    def posterior(self, x: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch squares"]:
+        """Posterior p(square | x), in the order of ``clean.squares``.
+
+        Accuracy:
+            Exact.
+        """
+        return self._squares(x)[0].softmax(-1)
+
+    def mean_shift(self, x: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch 2"]:
+        """Mean shift s(x) = Σ_k p(k | x) σ E[u | u between (l_k − x) / σ and (h_k − x) / σ].
+
+        Here u is standard normal, truncated to the square in each coordinate.
+
+        Accuracy:
+            Exact.
+        """
+        log_masses, means = self._squares(x)
+        return self.sigma * torch.einsum("bk,bki->bi", log_masses.softmax(-1), means)
+
+    def _squares(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Log mass of every square under N(x, σ² I), and the mean of (x_data − x) / σ in it."""
+        squares = self.clean.squares
+        check_tensor("x", x, shape=("batch", 2), dtype="float", device=squares.device)
+        low, high = squares.to(x.dtype)
+        middle = ((low + high) / 2 - x.unsqueeze(1)) / self.sigma
+        log_mass, mean = truncated_normal(middle, ((high - low) / self.sigma).expand_as(middle))
+        return log_mass.sum(-1), mean

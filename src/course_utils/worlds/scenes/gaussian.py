@@ -28,30 +28,28 @@ class GaussianScenes(SceneMixture):
         check_number("sigma", sigma, low=0)
         return GaussianScenes(self.scenes, math.hypot(self.noise, sigma))
 
-    def component_log_prob(
-        self, x: Float[Tensor, "batch size size"]
-    ) -> Float[Tensor, "batch scenes"]:
+    def component_log_prob(self, x: Float[Tensor, "batch *event"]) -> Float[Tensor, "batch scenes"]:
         """Log density log N(x; r_k, σ² I), in nats per image."""
-        self._check(x)
-        num_pixels = self.scenes.size**2
+        self._check(x, "float")
+        num_pixels = self._flat.shape[1]
         constant = 0.5 * num_pixels * math.log(2 * math.pi * self.noise**2)
         return -0.5 * self._squared_distances(x) / self.noise**2 - constant
 
     def component_entropy(self) -> Float[Tensor, " scenes"]:
         """Entropy ½ D log(2πe σ²) of the noise on D pixels, the same around every rendering."""
-        entropy = 0.5 * self.scenes.size**2 * math.log(2 * math.pi * math.e * self.noise**2)
+        entropy = 0.5 * self._flat.shape[1] * math.log(2 * math.pi * math.e * self.noise**2)
         return torch.full_like(self._flat[:, 0], entropy)
 
     def add_noise(
         self, index: Int[Tensor, " batch"], generator: torch.Generator | None = None
-    ) -> Float[Tensor, "batch size size"]:
+    ) -> Float[Tensor, "batch *event"]:
         """Draw x = r_k + σ ε for the scenes numbered ``index``."""
         clean = self.scenes.renderings[index]
         return clean + self.noise * torch.empty_like(clean).normal_(generator=generator)
 
     def score_function(
-        self, x: Float[Tensor, "batch size size"], sigma: float = 0.0
-    ) -> Float[Tensor, "batch size size"]:
+        self, x: Float[Tensor, "batch *event"], sigma: float = 0.0
+    ) -> Float[Tensor, "batch *event"]:
         """Score ∇ log p_sigma(x) = Σ_k p(k | x) (r_k − x) / (σ² + sigma²).
 
         Args:
@@ -69,8 +67,8 @@ class GaussianScenes(SceneMixture):
         return (mean - x) / world.noise**2
 
     def denoiser(
-        self, x: Float[Tensor, "batch size size"], sigma: float
-    ) -> Float[Tensor, "batch size size"]:
+        self, x: Float[Tensor, "batch *event"], sigma: float
+    ) -> Float[Tensor, "batch *event"]:
         """Best denoiser E[x_data | x] = x + sigma² ∇ log p_sigma(x).
 
         Args:

@@ -1,5 +1,6 @@
 """What real-valued and quantised scenes share: both are a mixture of K equally likely renderings.
 
+It does not matter what is rendered: one object or two, grey or in colour, a picture or a clip.
 With log p(x | k) known for every rendering k, the density is a log-sum-exp over k, the posterior a
 softmax, and the entropy one small correction away from a closed form.
 """
@@ -16,7 +17,8 @@ from torch import Tensor
 from course_utils.arguments import check_int, check_number, check_tensor
 from course_utils.distributions import categorical_entropy
 from course_utils.tasks import nothing_to_learn
-from course_utils.worlds.scenes.factors import FACTORS, NUM_LEVELS, Scenes
+from course_utils.worlds.scenes.factors import Scenes
+from course_utils.worlds.scenes.renderings import Renderings
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,11 @@ class SceneMixture(ABC):
     """World p(x) = (1/K) Σ_k p(x | r_k) over the renderings r_k of ``scenes``.
 
     Args:
-        scenes: The renderings.
+        scenes: The renderings, ``Scenes`` or another set of them.
         noise: Standard deviation σ > 0 of the pixel noise; brightness runs from 0 to 1.
     """
 
-    scenes: Scenes = field(default_factory=Scenes)
+    scenes: Renderings = field(default_factory=Scenes)
     noise: float = 0.15
 
     loss = nothing_to_learn
@@ -38,7 +40,7 @@ class SceneMixture(ABC):
 
     @abstractmethod
     def component_log_prob(
-        self, x: Float[Tensor, "batch size size"] | Int[Tensor, "batch size size"]
+        self, x: Float[Tensor, "batch *event"] | Int[Tensor, "batch *event"]
     ) -> Float[Tensor, "batch scenes"]:
         """Log density log p(x | k) under every rendering k, in nats per image."""
 
@@ -53,7 +55,7 @@ class SceneMixture(ABC):
         """Draw x ~ p(x | k) for the scenes numbered ``index``."""
 
     def log_prob(
-        self, x: Float[Tensor, "batch size size"] | Int[Tensor, "batch size size"]
+        self, x: Float[Tensor, "batch *event"] | Int[Tensor, "batch *event"]
     ) -> Float[Tensor, " batch"]:
         """Log density log p(x) = log Σ_k p(x | k) − log K.
 
@@ -66,7 +68,7 @@ class SceneMixture(ABC):
         return self.component_log_prob(x).logsumexp(-1) - math.log(len(self.scenes))
 
     def posterior(
-        self, x: Float[Tensor, "batch size size"] | Int[Tensor, "batch size size"]
+        self, x: Float[Tensor, "batch *event"] | Int[Tensor, "batch *event"]
     ) -> Float[Tensor, "batch scenes"]:
         """Posterior p(k | x) over the scenes; sums to one over the last axis.
 
@@ -76,36 +78,47 @@ class SceneMixture(ABC):
         return self.component_log_prob(x).softmax(-1)
 
     def factor_posterior(
-        self, x: Float[Tensor, "batch size size"] | Int[Tensor, "batch size size"]
+        self, x: Float[Tensor, "batch *event"] | Int[Tensor, "batch *event"]
     ) -> dict[str, Float[Tensor, "batch levels"]]:
         """Posterior p(factor | x) of each factor by name: the best possible classifier.
 
         Accuracy:
             Exact: the posterior over scenes summed over the other factors.
         """
-        joint = self.posterior(x).reshape(-1, *NUM_LEVELS)
+        joint = self.posterior(x).reshape(-1, *self.scenes.num_levels)
         axes = range(1, joint.ndim)
         return {
             name: joint.sum([a for a in axes if a != axis])
-            for axis, name in zip(axes, FACTORS, strict=True)
+            for axis, name in zip(axes, self.scenes.LEVELS, strict=True)
         }
+
+    def class_posterior(
+        self, x: Float[Tensor, "batch *event"] | Int[Tensor, "batch *event"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Posterior p(label | x) over the class labels of ``scenes``: the oracle classifier.
+
+        Accuracy:
+            Exact; no classifier has a lower expected cross-entropy or error rate.
+        """
+        return self.factor_posterior(x)[self.scenes.CLASS_FACTOR]
 
     def sample(
         self,
         num_samples: int,
         *,
-        condition: Int[Tensor, " 5"] | None = None,
+        condition: Int[Tensor, " factors"] | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Draw images, all of them or only those that agree with ``condition``.
 
         Args:
             num_samples: How many.
-            condition: Factors, −1 where a factor is free.
+            condition: Factors, −1 where a factor is free; ``scenes.condition(shape="disc")``
+                writes them in words.
             generator: Source of randomness on the device of the scenes.
 
         Returns:
-            Images, axes (sample, row, column).
+            Images or clips, axes (sample, *event).
 
         Accuracy:
             Exact.
@@ -116,13 +129,13 @@ class SceneMixture(ABC):
         self,
         num_samples: int,
         *,
-        condition: Int[Tensor, " 5"] | None = None,
+        condition: Int[Tensor, " factors"] | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Int[Tensor, " num_samples"]]:
         """As ``sample``, with the scene's number k of each image beside it."""
         check_int("num_samples", num_samples, low=1)
-        free = torch.full((len(FACTORS),), -1, device=self.scenes.device)
-        allowed = self.scenes.matches(free if condition is None else condition)
+        free = self.scenes.condition() if condition is None else condition
+        allowed = self.scenes.matches(free)
         place = torch.randint(
             len(allowed), (num_samples,), generator=generator, device=allowed.device
         )
@@ -153,8 +166,12 @@ class SceneMixture(ABC):
         known = math.log(len(self.scenes)) + self.component_entropy().mean()
         return known - left.mean(), left.std() / math.sqrt(num_samples)
 
-    def _check(self, x: Tensor) -> None:
-        check_tensor("x", x, shape=("batch", self.scenes.size, self.scenes.size))
+    def _check(self, x: Tensor, dtype: str, high: int | None = None) -> None:
+        event, device = self.scenes.event_shape, self._flat.device
+        low = None if high is None else 0
+        check_tensor(
+            "x", x, shape=("batch", *event), dtype=dtype, device=device, low=low, high=high
+        )
 
     @functools.cached_property
     def _flat(self) -> Tensor:

@@ -3,13 +3,14 @@
 Models of discrete pixels can be held against it in bits per dimension with no dequantisation.
 """
 
+import functools
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_utils.arguments import check_int, check_tensor
+from course_utils.arguments import check_int
 from course_utils.distributions import categorical_entropy, sample_categorical
 from course_utils.worlds.scenes.mixture import SceneMixture
 
@@ -28,25 +29,21 @@ class QuantisedScenes(SceneMixture):
         super().__post_init__()
         check_int("num_levels", self.num_levels, low=2)
 
-    def component_log_prob(
-        self, x: Int[Tensor, "batch size size"]
-    ) -> Float[Tensor, "batch scenes"]:
+    def component_log_prob(self, x: Int[Tensor, "batch *event"]) -> Float[Tensor, "batch scenes"]:
         """Log probability Σ_i log p(x_i | r_ki), in nats per image."""
-        self._check(x)
-        check_tensor("x", x, dtype="integer", low=0, high=self.num_levels - 1)
-        log_normalisers = self._logits().logsumexp(-1).flatten(1).sum(1)
+        self._check(x, "integer", high=self.num_levels - 1)
         quadratic = self._squared_distances(self._levels()[x])
-        return -0.5 * quadratic / self.noise**2 - log_normalisers
+        return -0.5 * quadratic / self.noise**2 - self._log_normalisers
 
     def component_entropy(self) -> Float[Tensor, " scenes"]:
         """Entropy Σ_i H(p(· | r_ki)), in nats per image."""
-        return categorical_entropy(self._logits().log_softmax(-1)).sum((1, 2))
+        return categorical_entropy(self._logits(self._flat).log_softmax(-1)).sum(1)
 
     def add_noise(
         self, index: Int[Tensor, " batch"], generator: torch.Generator | None = None
-    ) -> Int[Tensor, "batch size size"]:
+    ) -> Int[Tensor, "batch *event"]:
         """Draw every pixel's level for the scenes numbered ``index``."""
-        return sample_categorical(self._logits()[index], generator)
+        return sample_categorical(self._logits(self.scenes.renderings[index]), generator)
 
     def _levels(self) -> Tensor:
         """Brightness of each level."""
@@ -54,7 +51,11 @@ class QuantisedScenes(SceneMixture):
             0, 1, self.num_levels, dtype=self._flat.dtype, device=self._flat.device
         )
 
-    def _logits(self) -> Tensor:
-        """Unnormalised log p(l | r), axes (scene, row, column, level)."""
-        distances = self._levels() - self.scenes.renderings.unsqueeze(-1)
+    @functools.cached_property
+    def _log_normalisers(self) -> Tensor:
+        return self._logits(self._flat).logsumexp(-1).sum(1)
+
+    def _logits(self, renderings: Tensor) -> Tensor:
+        """Unnormalised log p(l | r), the levels along a further last axis."""
+        distances = self._levels() - renderings.unsqueeze(-1)
         return -0.5 * (distances / self.noise) ** 2

@@ -44,6 +44,9 @@ class GrammarSource:
     loss = nothing_to_learn
 
     def __post_init__(self) -> None:
+        parents, same = len(self.binary), {"dtype": self.binary.dtype, "device": self.binary.device}
+        check_tensor("binary", self.binary, shape=(parents, parents, parents), dtype="float")
+        check_tensor("lexical", self.lexical, shape=(parents, "words"), **same)
         check_probabilities("binary and lexical", self._rules())
         if self.words is not None and len(self.words) != self.num_symbols:
             raise ArgumentError(f"words: expected {self.num_symbols}, got {len(self.words)}")
@@ -288,9 +291,8 @@ class GrammarSource:
         return pairs @ weights
 
     def _lengths(self, x: Tensor) -> Tensor:
-        check_tensor(
-            "x", x, shape=("batch", "length"), dtype="integer", low=PAD, high=self.num_symbols - 1
-        )
+        shape, highest, device = ("batch", "length"), self.num_symbols - 1, self.binary.device
+        check_tensor("x", x, shape=shape, dtype="integer", device=device, low=PAD, high=highest)
         lengths = (x != PAD).sum(1)
         words_first = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
         if bool(((x != PAD) != words_first).any()) or not bool(lengths.all()):

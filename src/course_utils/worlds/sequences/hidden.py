@@ -49,7 +49,8 @@ class HiddenMarkovSource:
     def __post_init__(self) -> None:
         chain = MarkovSource(self.transition, self.initial)
         object.__setattr__(self, "initial", chain.initial)
-        check_tensor("emission", self.emission, shape=(self.num_states, "symbols"))
+        same = {"dtype": self.transition.dtype, "device": self.transition.device}
+        check_tensor("emission", self.emission, shape=(self.num_states, "symbols"), **same)
         check_probabilities("emission", self.emission)
 
     @classmethod
@@ -84,7 +85,7 @@ class HiddenMarkovSource:
         Source:
             [rabiner1989tutorial].
         """
-        self._check(x)
+        self._check("x", x)
         emitted, log_transition = self.emission.log().T[x], self.transition.log()
         message = self.initial.log() + emitted[:, 0]
         messages = [message]
@@ -100,7 +101,7 @@ class HiddenMarkovSource:
         Source:
             [rabiner1989tutorial].
         """
-        self._check(x)
+        self._check("x", x)
         emitted, log_transition = self.emission.log().T[x], self.transition.log()
         message = torch.zeros_like(emitted[:, 0])
         messages = [message]
@@ -180,6 +181,8 @@ class HiddenMarkovSource:
         check_int("num_samples", num_samples, low=1)
         if condition is None:
             condition = torch.zeros(0, dtype=torch.int64, device=self.transition.device)
+        elif condition.numel() > 0:
+            self._check("condition", condition, shape=("prefix",))
         start = len(condition)
         check_int("length", length, low=max(1, start))
         x = torch.zeros(num_samples, length, dtype=torch.int64, device=self.transition.device)
@@ -252,10 +255,9 @@ class HiddenMarkovSource:
             return self.initial.expand(len(prefix), -1)
         return self.forward(prefix)[:, -1].softmax(-1) @ self.transition
 
-    def _check(self, x: Tensor) -> None:
-        check_tensor(
-            "x", x, shape=("batch", "length"), dtype="integer", low=0, high=self.num_symbols - 1
-        )
+    def _check(self, name: str, x: Tensor, shape: tuple[str, ...] = ("batch", "length")) -> None:
+        highest, device = self.num_symbols - 1, self.transition.device
+        check_tensor(name, x, shape=shape, dtype="integer", device=device, low=0, high=highest)
 
 
 def _table_entropy(probs: Tensor) -> Tensor:

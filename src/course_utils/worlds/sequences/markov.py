@@ -56,7 +56,8 @@ class MarkovSource:
             raise ArgumentError(f"transition: expected two or more equal axes, got shape {shape}")
         if self.initial is None:
             object.__setattr__(self, "initial", self.stationary())
-        check_tensor("initial", self.initial, shape=shape[1:])
+        same = {"dtype": self.transition.dtype, "device": self.transition.device}
+        check_tensor("initial", self.initial, shape=shape[1:], **same)
         check_probabilities("initial", self.initial, num_axes=self.order)
 
     @classmethod
@@ -238,7 +239,7 @@ class MarkovSource:
         x = torch.zeros(num_samples, length, dtype=torch.int64, device=self.transition.device)
         start = 0
         if condition is not None:
-            check_tensor("condition", condition, dtype="integer", low=0, high=self.num_symbols - 1)
+            self._check("condition", condition, shape=("prefix",))
             start = check_int("len(condition)", len(condition), high=length)
             x[:, :start] = condition
         for t in range(start, length):
@@ -253,9 +254,9 @@ class MarkovSource:
         joint = joint[prefix.unbind(-1)] if seen else joint.expand(len(prefix), -1)
         return joint / joint.sum(-1, keepdim=True)
 
-    def _check(self, name: str, x: Tensor) -> None:
-        highest = self.num_symbols - 1
-        check_tensor(name, x, shape=("batch", "length"), dtype="integer", low=0, high=highest)
+    def _check(self, name: str, x: Tensor, shape: tuple[str, ...] = ("batch", "length")) -> None:
+        highest, device = self.num_symbols - 1, self.transition.device
+        check_tensor(name, x, shape=shape, dtype="integer", device=device, low=0, high=highest)
 
     def _row_entropies(self) -> Tensor:
         return categorical_entropy(self.transition.log())
