@@ -145,3 +145,15 @@ def budget(profile: str | None = None) -> Budget:
     if name is None:
         name = "gpu" if pick_device().type == "cuda" else "cpu"
     return Budget(check_choice(source, name, PROFILES))
+
+
+def show_progress(wanted: bool | None = None) -> bool:
+    """Whether long work draws a bar: as asked, else when a person is likely to be watching.
+
+    Args:
+        wanted: ``True`` or ``False`` decides; ``None`` draws one unless ``CI`` is set or
+            ``COURSE_PROGRESS`` is 0.
+    """
+    if wanted is not None:
+        return wanted
+    return not os.environ.get("CI") and os.environ.get("COURSE_PROGRESS") != "0"

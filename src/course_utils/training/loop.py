@@ -3,7 +3,6 @@
 ``fit`` is longer than functions here should be, so that checks, set-up and loop stand in one place.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from course_utils.arguments import (
     check_number,
     check_tensor,
 )
+from course_utils.runtime import show_progress
 from course_utils.training.checkpoint import fingerprint, held_interrupt
 from course_utils.training.state import AMP_TYPES, TrainingState
 from course_utils.training.steps import SCHEDULES, Batch, Batches, rate_factor
@@ -139,7 +139,7 @@ def fit(
         if path is not None and not state.resume(path):
             state.save(path)
         batches = Batches(data, batch_size, state.seeds[0])
-        with tqdm(initial=state.step, total=num_steps, disable=not _wanted(progress)) as bar:
+        with tqdm(initial=state.step, total=num_steps, disable=not show_progress(progress)) as bar:
             while state.step < num_steps and not interrupted.is_set():
                 factor = rate_factor(
                     state.step, num_steps, warmup_steps=warmup_steps, schedule=schedule
@@ -211,10 +211,3 @@ def _amp_name(amp: bool | str) -> str | None:
     if isinstance(amp, bool):
         return "bf16" if amp else None
     return check_choice("amp", amp, AMP_TYPES)
-
-
-def _wanted(progress: bool | None) -> bool:
-    """Whether to draw a bar: as asked, else when a person is likely to be watching."""
-    if progress is not None:
-        return progress
-    return not os.environ.get("CI") and os.environ.get("COURSE_PROGRESS") != "0"

@@ -37,6 +37,7 @@ def test_autocorrelation_is_the_direct_sum(generator, unbiased):
         torch.testing.assert_close(found[:, lag], truth, rtol=0, atol=1e-13)
 
 
+@pytest.mark.concept("mcmc.diagnostics")
 @pytest.mark.parametrize("phi", [-0.4, 0.0, 0.5, 0.9])
 def test_autoregression_in_closed_form(generator, phi):
     """ESS = N (1−φ)/(1+φ): the mean over 60 variables within 5 %, the bias of the cut at most."""
@@ -89,6 +90,7 @@ def test_r_hat_by_the_definition(generator):
     assert split_r_hat(chains).item() == pytest.approx(max(found), rel=1e-12)
 
 
+@pytest.mark.concept("mcmc.diagnostics")
 def test_r_hat_sees_place_width_and_drift(generator):
     """Below 1.01 for independent draws, above 1.5 for stuck chains; width needs folding."""
     good = torch.randn(4, 1000, generator=generator, dtype=torch.float64)

@@ -39,6 +39,7 @@ def triangular_entropy(levels):
     return -sum(c / levels**2 * math.log(c / levels**2) for c in counts)
 
 
+@pytest.mark.concept("dis.mig")
 def test_informations_equal_those_of_the_table(generator):
     """Two coordinates and two factors whose sample is a table of counts; rounding only."""
     counts = torch.randint(1, 9, (3, 4, 2, 5), generator=generator)
@@ -97,6 +98,7 @@ def test_forests_find_a_copy_perfect(generator):
         assert rating.floor.value < 0.5
 
 
+@pytest.mark.concept("dis.mig")
 def test_a_coordinate_copied_twice_has_no_gap(generator):
     """Factor 0 is in two coordinates, factor 1 in one: the mean over factors is ½.
 
@@ -182,6 +184,7 @@ def test_mig_of_rotated_normals(generator, degrees):
         assert truth == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.concept("dis.sap")
 def test_sap_matrix_of_a_linear_code_by_hand(generator):
     """Independent factors of one variance: R²_dk = W_dk² / Σ_k W_dk². Rounding only."""
     factors = grid(3, 3, 3)
@@ -251,6 +254,7 @@ def test_standard_error_is_the_spread_over_samples(generator, metric):
     assert sum(r.standard_error for r in runs) / 100 == pytest.approx(spread, rel=0.3)
 
 
+@pytest.mark.concept("dis.dci")
 def test_disentanglement_and_completeness_of_known_matrices():
     """A permutation gives 1 and 1, equal entries 0 and 0, whatever the scale."""
     eye = torch.eye(3, dtype=torch.float64)[[2, 0, 1]]
@@ -260,6 +264,7 @@ def test_disentanglement_and_completeness_of_known_matrices():
         assert found == pytest.approx([disentanglement, completeness], abs=1e-12)
 
 
+@pytest.mark.concept("dis.dci")
 def test_one_factor_in_two_coordinates():
     """Four coordinates, two factors, each split evenly in two: D = 1, C = 1 − log 2/log 4 = ½.
 

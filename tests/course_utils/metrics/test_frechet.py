@@ -32,6 +32,7 @@ def by_square_root(mean_x, covariance_x, mean_y, covariance_y):
     return (shift + covariance_x.trace() + covariance_y.trace() - 2 * root.trace()).item()
 
 
+@pytest.mark.concept("metric.fid")
 @pytest.mark.parametrize("dim", [1, 5, 64])
 def test_agrees_with_the_matrix_square_root(generator, dim):
     """Relative 1e-8: the square root of an unsymmetric matrix loses half the digits at worst."""
@@ -118,6 +119,7 @@ def test_standard_error_is_the_spread_over_samples(generator):
     assert abs(values.mean() - 4) < 4 * values.std() / math.sqrt(200)
 
 
+@pytest.mark.concept("metric.fid")
 def test_bias_of_a_white_law_in_closed_form():
     """For Σ = c I the sums are c d and c d(d + 1)/4; the textbook case is 33 at 1000 images."""
     white = torch.eye(256, dtype=torch.float64)
@@ -156,6 +158,7 @@ def test_bias_by_the_second_derivative_of_the_distance(generator):
     assert frechet_bias(covariance, n, n) == pytest.approx(2 * one_side, rel=1e-6)
 
 
+@pytest.mark.concept("metric.fid")
 def test_bias_is_the_mean_distance_of_equal_laws(generator):
     """60 pairs of n = 300, m = 200 from one 8-dimensional law, within 4 standard errors.
 

@@ -29,6 +29,7 @@ def random_probs(generator, n, classes):
     return logits.softmax(-1)
 
 
+@pytest.mark.concept("metric.inception-score")
 @pytest.mark.parametrize("classes", [2, 10, 37])
 def test_exact_cases(classes):
     """Sure and balanced: K; the same about all: 1; one image for each class: K. Rounding only."""
@@ -74,6 +75,7 @@ def test_logarithm_is_a_mutual_information(generator):
     assert inception_score(counts / 8.0).value == pytest.approx(truth, rel=1e-6)
 
 
+@pytest.mark.concept("metric.inception-score")
 def test_bias_and_standard_error_over_repeated_samples(generator):
     """A sure classifier of K = 5 classes with known frequencies, n = 200, 400 runs.
 

@@ -42,6 +42,7 @@ def quadrature(mean, covariance):
     return mean + grid @ torch.linalg.cholesky(covariance).T, mass / mass.sum()
 
 
+@pytest.mark.concept("metric.kid")
 @pytest.mark.parametrize("dim", [1, 3, 6])
 def test_closed_form_by_moment_tensors(generator, dim):
     """Σ_j C(3, j) d^(−j) ‖difference of the j-th moments‖²; rounding only."""
@@ -89,6 +90,7 @@ def test_value_by_loops_over_different_points(generator):
     assert kid(x, y).value == pytest.approx(truth, rel=1e-12)
 
 
+@pytest.mark.concept("metric.kid")
 @pytest.mark.parametrize("shift", [0.0, 0.7])
 def test_mean_and_error_over_repeated_samples(generator, shift):
     """200 runs with fewer points than features: the mean is the closed form's within 4 standard

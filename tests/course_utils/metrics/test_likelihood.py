@@ -14,6 +14,7 @@ from course_utils.metrics.likelihood import (
     nats_per_example,
     perplexity,
 )
+from course_utils.worlds.sequences import MarkovSource
 
 
 def test_uniform_pixels_and_tokens():
@@ -22,6 +23,24 @@ def test_uniform_pixels_and_tokens():
     assert bits_per_dim(64 * math.log(256), 64) == pytest.approx(8.0, rel=1e-15)
     assert nats_from_bits_per_dim(8.0, 64) == pytest.approx(64 * math.log(256), rel=1e-15)
     assert perplexity(10 * math.log(27), 10) == pytest.approx(27.0, rel=1e-14)
+
+
+@pytest.mark.concept("metric.nll-perplexity")
+@pytest.mark.parametrize("length", [1, 5, 500])
+def test_perplexity_of_a_uniform_model_is_the_alphabet_at_any_length(length):
+    """Per token it is 10; without the division it would be 10 to the power of the length."""
+    assert perplexity(length * math.log(10), length) == pytest.approx(10.0, rel=1e-12)
+
+
+@pytest.mark.concept("metric.nll-perplexity")
+def test_nats_of_the_true_chain_are_its_entropy(generator):
+    """Held-out loss of the law itself: H of 30 symbols, within 3 standard errors; its rate too."""
+    source = MarkovSource.random(5, order=1, generator=generator)
+    x = source.sample(4000, length=30, generator=generator)
+    loss = nats_per_example(source.log_prob(x))
+    assert abs(loss.value - source.entropy(30).item()) < 3 * loss.standard_error
+    later = source.entropy(30) - source.entropy(29)
+    assert later.item() == pytest.approx(source.entropy_rate().item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("num_dims", [1, 3, 64])

@@ -110,6 +110,7 @@ def test_agrees_with_prdc(generator, dim, k, scale):
         assert getattr(scores, name).value == pytest.approx(truth[name], rel=1e-13)
 
 
+@pytest.mark.concept("metric.precision-recall")
 @pytest.mark.parametrize("covered", [1, 4, 7])
 def test_covering_some_modes(generator, covered):
     """k of 8 far modes: every generated point is good, and k/8 of the truth is reached.
@@ -128,6 +129,7 @@ def test_covering_some_modes(generator, covered):
     assert scores.coverage.value <= covered / 8
 
 
+@pytest.mark.concept("metric.precision-recall")
 @pytest.mark.parametrize("junk", [0.1, 0.3])
 def test_junk_lowers_precision_and_not_recall(generator, junk):
     """A share f of points far from the truth: precision and density 1 − f, within .02 and error."""

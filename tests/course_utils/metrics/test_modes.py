@@ -42,6 +42,7 @@ def test_divergences_by_loops():
     assert result.reverse_kl.value == pytest.approx(reverse - 3 / 200, rel=1e-12)
 
 
+@pytest.mark.concept("metric.mode-coverage")
 def test_dropped_modes():
     """k of K equal modes, evenly: KL(q‖w) = log(K/k), less the bias of k − 1 free shares."""
     result = mode_coverage(table([100, 100, 0, 100, 0, 0, 0, 0]), torch.full((8,), 1 / 8))
@@ -55,6 +56,7 @@ def test_dropped_modes():
     assert (single.num_covered, single.kl.value, single.reverse_kl.value) == (1, 0, 0)
 
 
+@pytest.mark.concept("metric.mode-coverage")
 @pytest.mark.parametrize("v", [(0.25, 0.25, 0.25, 0.25), (0.4, 0.3, 0.2, 0.1)])
 @pytest.mark.parametrize("soft", [False, True])
 def test_means_and_errors_over_repeated_samples(generator, v, soft):

@@ -32,6 +32,7 @@ def score(*arguments, **options):
     return bleu(*arguments, num_resamples=2, **options).score.value
 
 
+@pytest.mark.concept("metric.bleu")
 def test_two_sentences_by_hand():
     """Matches 5 + 5, 3 + 4, 1 + 3, 0 + 2 of 6 + 5, 5 + 4, 4 + 3, 3 + 2; 11 words for 13."""
     hypotheses = ["the cat sat on the mat", "a b c d e"]
@@ -73,6 +74,7 @@ def test_smoothing_by_hand():
     assert score(hypotheses, references, smoothing="none") == 0
 
 
+@pytest.mark.concept("metric.bleu")
 @pytest.mark.parametrize("smoothing", ["exp", "floor", "add-k", "none"])
 def test_identity_and_nothing_in_common(rng, smoothing):
     texts = [segment(rng, 4, 9) for _ in range(5)]
@@ -83,6 +85,7 @@ def test_identity_and_nothing_in_common(rng, smoothing):
     assert chrf(["\u0431"] * 5, texts).value == 0
 
 
+@pytest.mark.concept("metric.bleu")
 def test_brevity_penalty_is_not_n_gram_overlap():
     """Every n-gram is right in both; half the words cost a factor exp(1 − 2), more words none."""
     reference = "a b c d e f g h"
