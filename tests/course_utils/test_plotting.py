@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -214,3 +215,59 @@ def test_wrong_arguments_get_one_clear_line(as_user, call, message):
     with pytest.raises(ArgumentError) as caught:
         call()
     assert str(caught.value) == message
+
+
+@dataclass
+class ComparedRow:
+    model: str
+    world: str
+    value: float | None
+    mark: str = "estimate"
+    standard_error: float | None = 0.1
+    floor: float | None = 0.5
+    metric: str = "gap"
+    unit: str = "nats"
+
+
+def test_compared_draws_values_errors_floor_and_says_the_rest():
+    rows = [
+        ComparedRow("truth", "moons", 0.5),
+        ComparedRow("flow", "moons", 2.0, standard_error=0.25),
+        ComparedRow("vae", "moons", 3.0, mark="bound", standard_error=None),
+        ComparedRow("gan", "moons", None, mark="absent"),
+        ComparedRow("broken", "moons", None, mark="failed"),
+        ComparedRow("collapsed", "moons", math.inf),
+        ComparedRow("flow", "rings", 1.0, floor=None),
+    ]
+    figure = plotting.compared(rows, "gap")
+    moons, rings = figure.axes
+    assert [ax.get_title(loc="left") for ax in (moons, rings)] == ["moons", "rings"]
+    names = [tick.get_text() for tick in moons.get_yticklabels()]
+    assert names == ["truth", "flow", "vae", "gan", "broken", "collapsed"]
+    assert moons.get_xlabel() == "gap (nats)"
+    dots = {
+        float(c[0].get_ydata()[0]): (float(c[0].get_xdata()[0]), c[0].get_mfc())
+        for c in moons.containers
+    }
+    assert dots == {
+        0.0: (0.5, plotting.BLUE),
+        1.0: (2.0, plotting.BLUE),
+        2.0: (3.0, "white"),
+    }
+    ends = moons.containers[1][1]
+    assert sorted(float(cap.get_xdata()[0]) for cap in ends) == [1.5, 2.5]
+    said = {text.get_position()[1]: text.get_text() for text in moons.texts}
+    assert said == {3: "absent", 4: "failed", 5: "∞"}
+    floors = [
+        line
+        for line in moons.lines
+        if len(set(line.get_xdata())) == 1 and list(line.get_ydata()) == [0, 1]
+    ]
+    assert [line.get_xdata()[0] for line in floors] == [0.5]
+    plt.close(figure)
+
+
+def test_compared_knows_its_metrics():
+    with pytest.raises(ArgumentError) as error:
+        plotting.compared([ComparedRow("truth", "moons", 0.5)], "distance")
+    assert str(error.value) == "metric: expected one of gap, got 'distance'"

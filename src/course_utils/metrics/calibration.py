@@ -186,7 +186,7 @@ def expected_calibration_error(
         beside ``calibration_test(...).floor``. The binned error itself is at most the true one.
 
     Source:
-        Naeini and co-workers (2015); [guo2017calibration] for classifiers, with ``top_label``.
+        [naeini2015obtaining]; [guo2017calibration] for classifiers, with ``top_label``.
     """
     p, y = _check_forecasts(probs, outcomes)
     _, bins = _bin(p, num_bins, binning)
@@ -269,7 +269,7 @@ def calibration_test(
         Valid at any sample size if outcomes are independent: under calibration P(p ≤ α) ≤ α.
 
     Source:
-        Bröcker and Smith (2007); Vaicenavicius and co-workers (2019).
+        [brocker2007increasing]; Vaicenavicius and co-workers (2019).
     """
     p, y = _check_forecasts(probs, outcomes)
     check_int("num_resamples", num_resamples, low=2)
@@ -341,7 +341,7 @@ def brier_decomposition(
         reliability upwards by about s = Σ_b ȳ_b(1 − ȳ_b)/n and resolution by about s − u.
 
     Source:
-        Murphy (1973); Stephenson, Coelho and Jolliffe (2008) for the remainder.
+        [murphy1973new]; Stephenson, Coelho and Jolliffe (2008) for the remainder.
     """
     p, y = _check_forecasts(probs, outcomes)
     _, bins = _bin(p, num_bins, binning)

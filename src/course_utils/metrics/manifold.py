@@ -77,8 +77,8 @@ def manifold_scores(
         the two laws it depends on n, m and k: compare at equal ones.
 
     Source:
-        Kynkäänniemi and co-workers (2019), where the border belongs to the ball; Naeem and
-        co-workers (2020), where as here it does not.
+        [kynkaanniemi2019improved], where the border belongs to the ball;
+        [naeem2020reliable], where as here it does not.
     """
     check_int("num_neighbours", num_neighbours, low=1)
     for name, cloud in (("real", real), ("generated", generated)):
@@ -127,7 +127,7 @@ def expected_coverage(num_real: int, num_generated: int, num_neighbours: int = 5
         Exact, for every continuous law.
 
     Source:
-        Naeem and co-workers (2020), there for n = m.
+        [naeem2020reliable], there for n = m.
     """
     k = check_int("num_neighbours", num_neighbours, low=1)
     n = check_int("num_real", num_real, low=k + 1)

@@ -173,7 +173,7 @@ def data_copying_test(
         Normal limit, with the variance that ties have.
 
     Source:
-        Meehan and co-workers (2020), with the opposite sign and Σ w_c for √(Σ w_c²).
+        [meehan2020nonparametric], with the opposite sign and Σ w_c for √(Σ w_c²).
     """
     _check_three(generated, train, held_out)
     check_int("num_cells", num_cells, low=1, high=len(train))

@@ -108,7 +108,7 @@ def bleu(
 
     Source:
         [papineni2002bleu]; the smoothings are those of Chen and Cherry (2014) as sacrebleu has
-        them, Post (2018).
+        them, [post2018call].
     """
     check_int("max_order", max_order, low=1)
     check_choice("smoothing", smoothing, _SMOOTHINGS)

@@ -129,6 +129,9 @@ def sliced_wasserstein(
 
     Accuracy:
         Estimate; SW_p^p is unbiased over the directions, its root consistent.
+
+    Source:
+        [bonneel2015sliced].
     """
     _check_clouds(x, y, order)
     check_int("num_projections", num_projections, low=2)
@@ -157,8 +160,8 @@ def sinkhorn_divergence(
     """Debiased entropic cost S_ε = OT_ε(P, Q) − ½ OT_ε(P, P) − ½ OT_ε(Q, Q).
 
     Here OT_ε(P, Q) = min_π E_π ‖X − Y‖^p + ε KL(π ‖ P ⊗ Q). As ε → 0 the divergence tends to
-    W_p^p (no root is taken), and as ε → ∞ to ‖E X − E Y‖² for p = 2. Genevay, Peyré and Cuturi
-    (2018); positivity is due to Feydy and co-workers (2019).
+    W_p^p (no root is taken), and as ε → ∞ to ‖E X − E Y‖² for p = 2. For p from 1
+    to 2 it is positive.
 
     Args:
         x: First cloud, n points of weight 1/n.
@@ -178,6 +181,9 @@ def sinkhorn_divergence(
     Accuracy:
         Iterated on logarithms, so that no ε under- or overflows; the value is then within about
         ``tolerance`` times the largest cost of the limit. A small ε needs many iterations.
+
+    Source:
+        [genevay2018learning]; positivity by [feydy2019interpolating].
     """
     _check_clouds(x, y, order)
     check_number("epsilon", epsilon, low=0, open_low=True)

@@ -1,11 +1,13 @@
 """What a chapter shows: figures in one style, and tables of model against truth.
 
-figures   the style, and the few drawings that nearly every chapter repeats
-tables    quantity | model | truth | gap
+figures      the style, and the few drawings that nearly every chapter repeats
+tables       quantity | model | truth | gap
+comparisons  one metric of a comparison, all models beside the truth
 
 Nothing in the package imports this module.
 """
 
+from course_utils.plotting.comparisons import compared
 from course_utils.plotting.figures import (
     AMBER,
     BLUE,
@@ -34,6 +36,7 @@ __all__ = [
     "SKY",
     "Table",
     "bars",
+    "compared",
     "gap_table",
     "heatmap",
     "image_grid",

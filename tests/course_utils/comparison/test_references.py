@@ -56,6 +56,7 @@ def test_collapsed_keeps_the_part_below_its_cut(world, generator) -> None:
     assert spoilt.log_prob(outside).item() == -math.inf
 
 
+@pytest.mark.concept("eval.tradeoffs")
 def test_one_percent_truth_loses_at_most_log_100(world, generator) -> None:
     """Exactly, at every point, and tight where the noise has no mass; but 99 % of it is noise."""
     diluted = Diluted(world, 0.01, scale=1000.0)

@@ -60,6 +60,7 @@ def clearly_worse(table, model: str, metric: str) -> bool:
     return worse > 4 * math.hypot(row.standard_error or 0, truth.standard_error or 0)
 
 
+@pytest.mark.concept("eval.framework")
 @pytest.mark.parametrize("metric", [m.name for m in ALL if m.name != "copied share"])
 def test_shifted_and_collapsed_are_told_from_the_truth(table, metric) -> None:
     """Fidelity cannot see a collapse; all others see both."""
@@ -86,6 +87,7 @@ def test_each_metric_is_nearly_blameless_for_the_truth(table) -> None:
     assert table.row("truth", GAUSSIANS.name, "gap to truth").value == 0
 
 
+@pytest.mark.concept("eval.tradeoffs")
 def test_diluted_loses_little_likelihood_and_nearly_all_precision(table) -> None:
     gap = table.row("diluted", GAUSSIANS.name, "gap to truth")
     assert 0 < gap.value <= math.log(100)

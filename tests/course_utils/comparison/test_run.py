@@ -56,6 +56,7 @@ class Spy:
         return quick(contenders, worlds, [metric], references=(), seed=seed, **equal)
 
 
+@pytest.mark.concept("eval.framework")
 def test_each_pair_gets_fresh_parameters_and_held_out_test_examples() -> None:
     spy = Spy()
     spy.run([GAUSSIANS, MOONS])

@@ -60,8 +60,8 @@ def classifier_test(
 ) -> ClassifierVerdict:
     """Classifier two-sample test: can a classifier tell the samples apart on held-out points?
 
-    A random half of each sample trains the classifier and the other half judges it. Lopez-Paz
-    and Oquab (2017). The best accuracy possible is ½ + ½ TV(P, Q), TV the total variation.
+    A random half of each sample trains the classifier and the other half judges it. The best
+    accuracy possible is ½ + ½ TV(P, Q), TV the total variation.
 
     Args:
         x: First sample, n ≥ 4 points, label 0.
@@ -78,6 +78,9 @@ def classifier_test(
     Accuracy:
         The accuracy is unbiased for the classifier trained; its excess over ½ bounds
         ½ TV(P, Q) from below in expectation.
+
+    Source:
+        [lopezpaz2017revisiting].
     """
     check_samples(x, y, 4)
     if len(x) != len(y):

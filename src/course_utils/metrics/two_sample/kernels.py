@@ -72,7 +72,7 @@ def squared_mmd(
 def energy_distance(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Estimate:
     """Energy distance 2 E‖X − Y‖ − E‖X − X'‖ − E‖Y − Y'‖.
 
-    It is zero only if P = Q, and on the line equals 2 ∫ (F − G)². Székely and Rizzo (2013).
+    It is zero only if P = Q, and on the line equals 2 ∫ (F − G)².
 
     Args:
         x: First sample, n ≥ 3 points.
@@ -87,6 +87,9 @@ def energy_distance(x: Float[Tensor, "n dim"], y: Float[Tensor, "m dim"]) -> Est
 
     Accuracy:
         Unbiased.
+
+    Source:
+        [szekely2013energy].
     """
     return contrast(*row_sums(*_blocks(x, y, "energy", None)))
 

@@ -38,6 +38,9 @@ class PreferentialAttachment:
         num_links: m, 1 to 6.
         device: Where graphs are drawn and scored.
         dtype: Type of probabilities.
+
+    Source:
+        [barabasi1999emergence].
     """
 
     num_nodes: int

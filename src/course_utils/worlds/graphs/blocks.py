@@ -42,6 +42,9 @@ class BlockModel(IndependentEdges):
     Args:
         blocks: z, the block 0 … B−1 of each of the n nodes.
         edge_probs: θ, symmetric, entries in [0, 1].
+
+    Source:
+        [holland1983stochastic].
     """
 
     blocks: Int[Tensor, " n"]

@@ -119,6 +119,9 @@ class GilbertGraphs(IndependentEdges):
         edge_prob: p in [0, 1].
         device: Where graphs are drawn and scored.
         dtype: Type of probabilities.
+
+    Source:
+        [gilbert1959random].
     """
 
     num_nodes: int
@@ -147,6 +150,9 @@ class ErdosRenyiGraphs:
         num_edges: M, 0 to N = n(n−1)/2.
         device: Where graphs are drawn and scored.
         dtype: Type of probabilities.
+
+    Source:
+        [erdos1959random].
     """
 
     num_nodes: int

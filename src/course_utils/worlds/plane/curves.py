@@ -86,6 +86,9 @@ def pinwheel(
         twist: How much the arms bend; 0 gives a star.
         device: Where the world lives.
         dtype: Its precision; PyTorch's default if not given.
+
+    Source:
+        [johnson2016composing].
     """
     check_int("num_arms", num_arms, low=1)
     check_number("twist", twist)

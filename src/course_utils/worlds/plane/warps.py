@@ -184,6 +184,9 @@ class Funnel(WarpedGaussian):
         spread: s > 0.
         device: Where samples are drawn.
         dtype: Their precision; PyTorch's default if not given.
+
+    Source:
+        [neal2003slice].
     """
 
     spread: float = 3.0
@@ -211,6 +214,9 @@ class Banana(WarpedGaussian):
         dtype: Their precision; PyTorch's default if not given.
         bend: b; 0 gives an unbent Gaussian.
         width: w > 0, standard deviation across the banana.
+
+    Source:
+        [haario1999adaptive].
     """
 
     spread: float = 1.5
