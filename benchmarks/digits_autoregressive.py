@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_utils.datasets import Digits, digits
+from course_utils.datasets import LabelledImages, digits
 from course_utils.metrics.likelihood import Estimate, bits_per_dim, nats_per_example
 from course_utils.models.autoregressive import MADE, AutoregressiveModel, NGram, WindowModel
 from course_utils.training import fit
@@ -41,19 +41,21 @@ def flat(images: Tensor) -> Tensor:
     return images.flatten(1)
 
 
-def independent(data: Digits, seed: int) -> IndependentPixels:
+def independent(data: LabelledImages, seed: int) -> IndependentPixels:
     """Histograms with the smoothing that the validation images like best."""
     models = [IndependentPixels(flat(data.train), 17, a) for a in SMOOTHINGS]
     return max(models, key=lambda model: model.log_prob(flat(data.validation)).mean())
 
 
-def bigram(data: Digits, seed: int) -> NGram:
+def bigram(data: LabelledImages, seed: int) -> NGram:
     """Each pixel given the one before it in raster order, the same table everywhere."""
     models = [NGram(17, 1, a, length=NUM_PIXELS).fit_counts(flat(data.train)) for a in SMOOTHINGS]
     return max(models, key=lambda model: model.log_prob(flat(data.validation)).mean())
 
 
-def train(model: AutoregressiveModel, data: Digits, seed: int, **options) -> AutoregressiveModel:
+def train(
+    model: AutoregressiveModel, data: LabelledImages, seed: int, **options
+) -> AutoregressiveModel:
     """Fit on the training images; keep the averaged weights that do best on validation."""
     validation = flat(data.validation)
     fit(
@@ -69,7 +71,7 @@ def train(model: AutoregressiveModel, data: Digits, seed: int, **options) -> Aut
     return model
 
 
-def made(data: Digits, seed: int) -> MADE:
+def made(data: LabelledImages, seed: int) -> MADE:
     """One masked network over all pixels."""
     torch.manual_seed(seed)
     model = MADE(NUM_PIXELS, (128,), num_levels=17, encoding="scaled", direct=True, dropout=0.5)
@@ -86,7 +88,7 @@ def made(data: Digits, seed: int) -> MADE:
     )
 
 
-def window(data: Digits, seed: int) -> WindowModel:
+def window(data: LabelledImages, seed: int) -> WindowModel:
     """One network for all pixels, on a causal window of radius 3."""
     torch.manual_seed(seed)
     model = WindowModel(8, 8, 17, radius=3, hidden=96, dropout=0.2)
@@ -112,7 +114,7 @@ MODELS: dict[str, Callable] = {
 COUNTED = ("independent pixels", "bigram in raster order")
 
 
-def measure(build: Callable, data: Digits, seed: int) -> tuple[Estimate, Estimate, float]:
+def measure(build: Callable, data: LabelledImages, seed: int) -> tuple[Estimate, Estimate, float]:
     """Return validation and test bits per dimension and CPU seconds of one run."""
     start = time.process_time()
     model = build(data, seed)

@@ -1,11 +1,39 @@
-"""Real data beside the worlds: handwritten digits and English prose, both without a network.
+"""Real data beside the worlds.
 
-images        8 × 8 handwritten digits with 17 grey levels, from scikit-learn
+images        what a set of labelled images is; 8 × 8 handwritten digits, from scikit-learn
+photographs   two photographs and their patches, from scikit-learn
 text          prose from the standard library's docstrings, one symbol per character
 docstrings    how that prose is found, cleaned and pinned
+graphs        classic social networks, from networkx
+downloads     MNIST, Fashion-MNIST, CIFAR-10 and Shakespeare, fetched once and kept
+download      how a file is fetched: several addresses, checked, atomic, resumed
+
+All but the last two need no network.
 """
 
-from course_utils.datasets.images import Digits, digits
+from course_utils.datasets.download import DownloadError, data_folder
+from course_utils.datasets.downloads import cifar10, fashion_mnist, mnist, shakespeare
+from course_utils.datasets.graphs import CLASSIC_GRAPHS, ClassicGraph, classic_graph
+from course_utils.datasets.images import LabelledImages, digits
+from course_utils.datasets.photographs import PHOTOGRAPHS, photograph, photograph_patches
 from course_utils.datasets.text import DataMismatchError, Text, docstring_text
 
-__all__ = ["DataMismatchError", "Digits", "Text", "digits", "docstring_text"]
+__all__ = [
+    "CLASSIC_GRAPHS",
+    "PHOTOGRAPHS",
+    "ClassicGraph",
+    "DataMismatchError",
+    "DownloadError",
+    "LabelledImages",
+    "Text",
+    "cifar10",
+    "classic_graph",
+    "data_folder",
+    "digits",
+    "docstring_text",
+    "fashion_mnist",
+    "mnist",
+    "photograph",
+    "photograph_patches",
+    "shakespeare",
+]
