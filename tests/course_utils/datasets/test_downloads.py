@@ -117,6 +117,7 @@ def test_shakespeare_is_cut_in_three_and_can_be_read_back(monkeypatch, tmp_path)
         (gzip.compress(b"\0\0\x0d\x03" + bytes(12)), "expected an IDX file, got magic number 3331"),
         (gzip.compress(b"\0\0\x08\x01\0\0\0\x05" + b"123"), "expected 13 bytes, got 11"),
     ],
+    ids=["other format", "too short"],
 )
 def test_damaged_idx_files_are_one_clear_line(tmp_path, content, message):
     path = tmp_path / "images.gz"
