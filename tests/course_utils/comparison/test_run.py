@@ -293,7 +293,7 @@ def test_functions_of_a_notebook_are_refused_before_anything_runs(monkeypatch, a
     main = sys.modules["__main__"]
     typed_here.__module__, typed_here.__qualname__ = "__main__", "typed_here"
     monkeypatch.setattr(main, "typed_here", typed_here, raising=False)
-    monkeypatch.delattr(main, "__file__")
+    monkeypatch.delattr(main, "__file__", raising=False)
     with pytest.raises(ArgumentError) as caught:
         quick([], [World("w", typed_here)], jobs=1)
     assert str(caught.value) == (
