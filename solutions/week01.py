@@ -86,9 +86,7 @@ check("w01-log-prob", log_prob)
 
 
 # %%
-def ngram_table(
-    x: torch.Tensor, num_symbols: int, context: int, smoothing: float
-) -> torch.Tensor:
+def ngram_table(x: torch.Tensor, num_symbols: int, context: int, smoothing: float) -> torch.Tensor:
     """Return the conditionals p(v | c) of an n-gram model, n = context + 1.
 
     Args:
@@ -122,6 +120,7 @@ check("w01-ngram", ngram_table)
 # A stationary Markov chain on three symbols has the transition matrix below; row $j$ is the law of
 # the next symbol after $j$. No model of whatever kind can reach a mean loss per symbol below the
 # chain's entropy rate. What is it, in nats per symbol? A relative error of 0.1 % is allowed.
+# Compute it from `transition`; a grader may run your notebook on another chain.
 
 # %%
 transition = given("w01-entropy-rate")["transition"]
@@ -140,20 +139,26 @@ check("w01-entropy-rate", entropy_rate)
 #
 # *compute, 10 points, concept* `ar.conditional-heads`
 #
-# A model gives images of 8 x 8 pixels, each with one of the 17 grey levels 0 to 16, a negative
-# log-likelihood of 97.5 nats per image on average. Another model gives a text of 2000 characters
-# from an alphabet of 30 a negative log-likelihood of 3880 nats in total. Find
+# The numbers are below. A model gives images of `num_pixels` pixels, each with one of the grey
+# levels 0 to `highest_level`, a negative log-likelihood of `nats_per_image` nats on average.
+# Another model gives a text of `num_characters` characters from an alphabet of `num_symbols` a
+# negative log-likelihood of `nats_per_text` nats in total. Find
 #
 # - `bits_per_dim`: the first model's bits per dimension,
-# - `uniform_bits_per_dim`: what a model that calls all 17 levels equally likely would score,
+# - `uniform_bits_per_dim`: what a model that calls all levels equally likely would score,
 # - `perplexity`: the second model's perplexity per character.
+#
+# Compute from `data`; a grader may run your notebook on other numbers.
 
 # %%
+data = given("w01-units")
+print(data)
+
 # begin answer w01-units: a dict of three numbers, with the names above as keys
 units = {
-    "bits_per_dim": 97.5 / 64 / math.log(2),
-    "uniform_bits_per_dim": math.log2(17),
-    "perplexity": math.exp(3880 / 2000),
+    "bits_per_dim": data["nats_per_image"] / data["num_pixels"] / math.log(2),
+    "uniform_bits_per_dim": math.log2(data["highest_level"] + 1),
+    "perplexity": math.exp(data["nats_per_text"] / data["num_characters"]),
 }
 # end answer w01-units
 

@@ -1,16 +1,28 @@
-"""Calling a student's function and reading what it returns, with one sentence per surprise."""
+"""Calling a student's function and reading what it returns, with one sentence per surprise.
+
+A file is handed in as its bytes, read by ``handed_in`` where the student's code runs. A name in
+place of bytes means that no file could be read there. No judge opens a path, since a path that a
+student chose could lead anywhere on the machine of whoever grades.
+"""
 
 import inspect
 import math
 import numbers
+import os
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor
 
-from course_utils.grading.questions import Mistake
+from course_utils.grading.questions import Mistake, plain_sentence
+
+MAX_FILE_BYTES = 2**24
+"""Larger files are not read."""
 
 _LONGEST = 200
 
@@ -141,7 +153,7 @@ def expect_tensor(name: str, value: Any, shape: tuple[int, ...], hint: str = "")
         raise Mistake("type", f"{name}: expected a tensor of shape {shape}, got {_kind(value)}.")
     if tuple(value.shape) != shape:
         message = f"{name}: expected shape {shape}, got {tuple(value.shape)}. {hint}"
-        raise Mistake("shape", message.strip())
+        raise Mistake("shape", message.strip(), f"{plain_sentence('shape')} {hint}".strip())
     if value.is_complex() or _unreadable(value):
         kind = f"{value.dtype}, {value.layout}, on {value.device}"
         raise Mistake("dtype", f"{name}: expected a dense tensor of real numbers, got {kind}.")
@@ -169,7 +181,7 @@ def expect_finite(name: str, value: Tensor, hint: str = "", category: str = "nan
     bad = int((~torch.isfinite(value)).sum())
     if bad:
         message = f"{name}: {bad} of {value.numel()} values are NaN or infinite. {hint}"
-        raise Mistake(category, message.strip())
+        raise Mistake(category, message.strip(), f"{plain_sentence(category)} {hint}".strip())
     return value
 
 
@@ -186,3 +198,38 @@ def expect_number(name: str, value: Any) -> float:
     if not math.isfinite(value):
         raise Mistake("nan", f"{name}: expected a finite number, got {value}.")
     return float(value)
+
+
+def handed_in(answer: Any) -> Any:
+    """Return the bytes of the file that an answer names, or the answer if there is none to read.
+
+    Args:
+        answer: What stands under the answer's variable; of a long file only the beginning is read.
+    """
+    if not isinstance(answer, str | os.PathLike):
+        return answer
+    try:
+        with Path(answer).open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError):
+        return answer
+
+
+def read_weights(answer: Any) -> dict[str, Tensor]:
+    """Return the tensors of a handed-in safetensors file by name.
+
+    Raises:
+        Mistake: It is a name, so there was no file; or no file's bytes, or bytes of another kind.
+    """
+    if isinstance(answer, str | os.PathLike):
+        name = _shorten(Path(answer).name)
+        raise Mistake("missing-file", f"there is no file {name!r}: save the weights first.")
+    if not isinstance(answer, bytes):
+        raise Mistake("type", f"expected the name of a .safetensors file, got {_kind(answer)}.")
+    if len(answer) > MAX_FILE_BYTES:
+        raise Mistake("size", f"the file is larger than {MAX_FILE_BYTES} bytes.")
+    try:
+        return load(answer)
+    except (SafetensorError, ValueError, KeyError) as error:
+        reason = _shorten(str(error).splitlines()[0])
+        raise Mistake("not-safetensors", f"the file cannot be read: {reason}.") from error

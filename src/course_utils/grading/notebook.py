@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from course_utils.arguments import ArgumentError, check_number
+from course_utils.grading.answers import handed_in
 from course_utils.grading.questions import Question, Verdict
 from course_utils.grading.weeks import find_question, questions_of
 
@@ -39,7 +40,7 @@ def given(question_id: str) -> dict[str, Any]:
     Raises:
         ArgumentError: There is no such question.
     """
-    return find_question(question_id).instances()[0].args
+    return find_question(question_id).data()
 
 
 def check(question_id: str, answer: Any, *, marks: float | None = None) -> None:
@@ -56,7 +57,7 @@ def check(question_id: str, answer: Any, *, marks: float | None = None) -> None:
     question = find_question(question_id)
     if marks is not None and question.kind != "explain":
         raise ArgumentError(f"marks: expected None for {question_id}, which is checked by machine")
-    verdict = question.assess(answer)
+    verdict = question.assess(handed_in(answer) if question.kind == "experiment" else answer)
     earned = verdict.fraction * question.points
     if marks is not None and verdict.status == "read":
         earned = check_number("marks", marks, low=0, high=question.points)

@@ -2,7 +2,8 @@
 
 An answer that is wrong in a known way equals what that way gives, to rounding. So every question
 lists its suspects, and the one that matches names the mistake. An answer that matches nobody gets
-the question's general sentence.
+the question's general sentence. A suspect's own sentence holds for every instance, so it can be
+shown for hidden ones; what was seen on the instance at hand opens it where that may be shown.
 """
 
 from collections.abc import Iterable
@@ -20,13 +21,15 @@ class Suspect:
 
     Attributes:
         category: Its short name.
-        message: What to tell a student who made it.
+        message: What to tell a student who made it, whatever the instance.
         value: What it gives on the instance at hand.
+        opening: What to say first, where the instance may be seen.
     """
 
     category: str
     message: str
     value: Tensor
+    opening: str = ""
 
 
 def close(left: Tensor, right: Tensor, tolerance: float) -> bool:
@@ -37,7 +40,13 @@ def close(left: Tensor, right: Tensor, tolerance: float) -> bool:
 
 
 def line_up(
-    value: Tensor, truth: Tensor, suspects: Iterable[Suspect], *, tolerance: float, otherwise: str
+    value: Tensor,
+    truth: Tensor,
+    suspects: Iterable[Suspect],
+    *,
+    tolerance: float,
+    otherwise: str,
+    plain: str = "",
 ) -> None:
     """Compare an answer with the truth, then with the suspects.
 
@@ -47,6 +56,7 @@ def line_up(
         suspects: Known mistakes; the first that matches is named.
         tolerance: Absolute and relative tolerance.
         otherwise: What to say if nobody matches.
+        plain: The same without anything that depends on the instance.
 
     Raises:
         Mistake: The answer is not the truth.
@@ -55,5 +65,6 @@ def line_up(
         return
     for suspect in suspects:
         if close(value, suspect.value, tolerance):
-            raise Mistake(suspect.category, suspect.message)
-    raise Mistake("other", otherwise)
+            opening = f"{suspect.opening}: " if suspect.opening else ""
+            raise Mistake(suspect.category, opening + suspect.message, suspect.message)
+    raise Mistake("other", otherwise, plain)

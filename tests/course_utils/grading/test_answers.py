@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils.grading import find_question
+from course_utils.arguments import ArgumentError
+from course_utils.grading import answers, find_question
 from course_utils.grading.weeks import questions_of
 
 
@@ -167,3 +168,50 @@ def test_a_judge_that_stumbles_says_so():
     verdict = find_question("w01-markov").assess(Odd())
     assert verdict.mistake == "unusable"
     assert verdict.message == "the answer could not be judged: it led to OSError: odd"
+
+
+def shows_its_input(scores, x):
+    raise ValueError(f"scores {scores[0].tolist()}")
+
+
+def test_what_is_said_of_hidden_instances_holds_nothing_of_them():
+    verdict = find_question("w01-log-prob").assess(shows_its_input, 7)
+    assert "scores [" in verdict.message
+    expected = "every sequence: it raises an error on this kind of input."
+    assert verdict.discreet() == expected
+
+
+def test_a_hidden_shape_is_named_with_its_hint():
+    verdict = find_question("w01-log-prob").assess(lambda scores, x: torch.zeros(1), 7)
+    assert verdict.discreet().endswith("than asked for. " + verdict.message.split(". ", 1)[1])
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "words"),
+    [
+        ("w01-log-prob", None, "nothing is answered here yet."),
+        ("w01-units", {}, "the entry 'bits_per_dim' is still to be filled in."),
+        ("w01-markov", "a.safetensors", "a source of order two: there is no file of the name"),
+    ],
+)
+def test_what_is_missing_is_said_for_hidden_instances_too(question, answer, words):
+    assert find_question(question).assess(answer, 7).discreet().startswith(words)
+
+
+def test_right_is_right(master):
+    verdict = find_question("w01-ngram").assess(master.ngram_table, 7)
+    assert verdict.discreet() == "right on every kind of input."
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "7", True])
+def test_a_seed_that_is_none_is_named(seed, as_user):
+    for question in questions_of("w01"):
+        with pytest.raises(ArgumentError, match="seed: expected"):
+            question.assess(1, seed)
+
+
+def test_of_a_long_file_only_the_beginning_is_read(tmp_path):
+    with (tmp_path / "long").open("wb") as file:
+        file.truncate(3 * answers.MAX_FILE_BYTES)
+    assert len(answers.handed_in(tmp_path / "long")) == answers.MAX_FILE_BYTES + 1
+    assert answers.handed_in(7) == 7

@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
-from course_utils.grading import find_question, given
+from course_utils.grading import answers, check, find_question, given, notebook
 from course_utils.grading.judges.markov_weights import gap_of
 from course_utils.worlds.sequences import MarkovSource
 
-SOURCE = given("w01-markov")["transition"]
+SOURCE = find_question("w01-markov").instances()[0].args["transition"]
 
 
 def weights(context=2, embed=4, width=5, scale=0.0):
@@ -72,18 +72,16 @@ def test_the_gap_equals_a_monte_carlo_estimate(context, generator, master):
     assert abs(float(difference.mean()) - gap_of(w, SOURCE)) < 4 * error
 
 
-def test_the_true_table_earns_everything(tmp_path):
-    save_file(table_network(), tmp_path / "w.safetensors")
-    verdict = find_question("w01-markov").assess(tmp_path / "w.safetensors")
+def test_the_true_table_earns_everything():
+    verdict = find_question("w01-markov").assess(save(table_network()))
     assert verdict.status == "right" and verdict.fraction == 1
     assert "0.0000 nats" in verdict.message
 
 
-def test_half_the_points_between_the_limits(tmp_path, fails):
+def test_half_the_points_between_the_limits(fails):
     network = sharpened(1.3)
     assert 0.02 < gap_of(network, SOURCE) <= 0.05
-    save_file(network, tmp_path / "w.safetensors")
-    assert fails("w01-markov", tmp_path / "w.safetensors", "gap", "more than 0.02").fraction == 0.5
+    assert fails("w01-markov", save(network), "gap", "more than 0.02").fraction == 0.5
 
 
 @pytest.mark.parametrize(
@@ -95,9 +93,8 @@ def test_half_the_points_between_the_limits(tmp_path, fails):
         (sharpened(2.0), "larger learning rate"),
     ],
 )
-def test_advice_fits_the_shortfall(network, words, tmp_path, fails):
-    save_file(network, tmp_path / "w.safetensors")
-    fails("w01-markov", str(tmp_path / "w.safetensors"), "gap", words)
+def test_advice_fits_the_shortfall(network, words, fails):
+    fails("w01-markov", save(network), "gap", words)
 
 
 def broken(name, value):
@@ -119,15 +116,36 @@ def broken(name, value):
         ({"a": torch.zeros(1)}, "missing-tensor", "'embedding.weight'"),
     ],
 )
-def test_unusable_weights_are_named(network, category, words, tmp_path, fails):
-    save_file(network, tmp_path / "w.safetensors")
-    fails("w01-markov", tmp_path / "w.safetensors", category, words)
+def test_unusable_weights_are_named(network, category, words, fails):
+    fails("w01-markov", save(network), category, words)
 
 
-def test_what_is_no_file_of_weights_is_named(tmp_path, fails):
-    fails("w01-markov", tmp_path / "w.safetensors", "missing-file", "no file w.safetensors")
-    (tmp_path / "w.safetensors").write_bytes(b"PK\x03\x04 no such thing")
-    fails("w01-markov", tmp_path / "w.safetensors", "not-safetensors", "cannot be read")
-    (tmp_path / "w.safetensors").write_bytes(b"")
-    fails("w01-markov", tmp_path / "w.safetensors", "not-safetensors", "cannot be read")
+def test_what_is_no_file_of_weights_is_named(fails):
+    fails("w01-markov", "w.safetensors", "missing-file", "no file 'w.safetensors'")
+    fails("w01-markov", b"PK\x03\x04 no such thing", "not-safetensors", "cannot be read")
+    fails("w01-markov", b"", "not-safetensors", "cannot be read")
+    unknown = b'{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}'
+    unknown = len(unknown).to_bytes(8, "little") + unknown + b"0"
+    fails("w01-markov", unknown, "not-safetensors", "cannot be read")
     fails("w01-markov", weights(), "type", "the name of a .safetensors file")
+    fails("w01-markov", bytes(answers.MAX_FILE_BYTES + 1), "size", "larger than")
+
+
+def test_a_judge_opens_no_path_that_a_student_names(tmp_path, fails):
+    save_file(table_network(), tmp_path / "w.safetensors")
+    fails("w01-markov", str(tmp_path / "w.safetensors"), "missing-file", "no file")
+    fails("w01-markov", tmp_path / "w.safetensors", "missing-file", "no file")
+
+
+def test_a_notebook_reads_the_file_it_names(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(notebook, "_board", notebook._Board({}))
+    save_file(table_network(), tmp_path / "w.safetensors")
+    check("w01-markov", str(tmp_path / "w.safetensors"))
+    assert capsys.readouterr().out.startswith("w01-markov: right.")
+    for missing in (tmp_path, tmp_path / "none.safetensors", "a\0b"):
+        check("w01-markov", missing)
+        assert "not yet. There is no file" in capsys.readouterr().out
+
+
+def test_the_source_itself_is_not_handed_out():
+    assert set(given("w01-markov")) == {"tokens"}

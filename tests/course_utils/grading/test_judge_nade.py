@@ -7,7 +7,6 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from course_utils.grading import find_question
-from course_utils.grading.judges.nade import work_of
 
 
 def terms(x, W, V, b, c, *, seen=0, unit=torch.sigmoid, late=False):
@@ -39,6 +38,8 @@ def by_cumulative_sum(x, W, V, b, c):
 def zeros_lost(x, W, V, b, c):
     return (terms(x, W, V, b, c) * x).sum(1)
 
+
+SEEDS = (0, 7, 20_261, 2**31)
 
 ZOO = {
     "sign": (lambda *a: -terms(*a).sum(1), "sign", "wrong sign"),
@@ -82,14 +83,14 @@ ZOO = {
 }
 
 
-@pytest.mark.parametrize("seed", [0, 7])
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", ZOO)
 def test_each_wrong_answer_gets_its_message(name, seed, fails):
     answer, category, words = ZOO[name]
     fails("w01-nade", answer, category, words, seed)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_master_passes_public_and_hidden_instances(seed, master):
     assert find_question("w01-nade").assess(master.nade_log_prob, seed).fraction == 1
 
@@ -100,10 +101,3 @@ def test_another_linear_road_passes():
 
 def test_a_sum_that_is_wrong_is_shown(fails):
     fails("w01-nade", ZOO["sees itself"][0], "sees-itself", "vectors sum to")
-
-
-def test_work_counts_multiplications_and_no_views():
-    a = torch.ones(3, 5)
-    assert work_of(lambda a, b: a @ b, {"a": a, "b": torch.ones(5, 7)}) == 3 * 5 * 7
-    assert work_of(lambda a: a[:, 1:].T, {"a": a}) == 0
-    assert work_of(lambda a: a + 1, {"a": a}) == 15

@@ -48,7 +48,7 @@ def examine(answer: Any, instance: Instance) -> Verdict:
     if stressed:
         truth = _terms(scores, x).sum(1)
         otherwise = "right for moderate scores, wrong for large ones: is precision lost on the way?"
-        line_up(value, truth, (), tolerance=1e-4, otherwise=otherwise)
+        line_up(value, truth, (), tolerance=1e-4, otherwise=otherwise, plain=otherwise)
     else:
         _compare(value, scores, x)
     return right("the probabilities of all sequences sum to one, and each one is the chain rule's.")
@@ -57,17 +57,20 @@ def examine(answer: Any, instance: Instance) -> Verdict:
 def _compare(value: Tensor, scores: list[Tensor], x: Tensor) -> None:
     terms = _terms(scores, x)
     total = value.exp().sum().item()
+    plain = "take the log-softmax of each row, and add one term per position."
     opening = f"the probabilities of all {len(x)} sequences sum to {total:.4g}, not 1"
     if abs(total - 1) > 1e-6:
-        otherwise = f"{opening}: take the log-softmax of each row, and add one term per position."
+        otherwise = f"{opening}: {plain}"
     else:
+        plain = "the probabilities sum to 1, but they are not the chain rule's."
         off = int((value - terms.sum(1)).abs().gt(1e-6).sum())
         otherwise = (
             f"the probabilities sum to 1, but {off} of {len(x)} sequences have another one than "
             "the chain rule gives: which row belongs to which past?"
         )
     suspects = _suspects(opening, terms, scores, x)
-    line_up(value, terms.sum(1), suspects, tolerance=1e-6, otherwise=otherwise)
+    truth = terms.sum(1)
+    line_up(value, truth, suspects, tolerance=1e-6, otherwise=otherwise, plain=plain)
 
 
 def _terms(scores: list[Tensor], x: Tensor, *, axis: int = -1, past: int = 0) -> Tensor:
@@ -104,22 +107,24 @@ def _log_sum_exp(values: list[float]) -> float:
 def _suspects(opening: str, terms: Tensor, scores: list[Tensor], x: Tensor) -> Iterator[Suspect]:
     truth = terms.sum(1)
     raw = sum(table[tuple(x[:, : i + 1].T)] for i, table in enumerate(scores))
-    yield Suspect("first-factor", f"{opening}: is the first factor missing?", terms[:, 1:].sum(1))
-    yield Suspect("last-factor", f"{opening}: is the last factor missing?", terms[:, :-1].sum(1))
+    yield Suspect("first-factor", "is the first factor missing?", terms[:, 1:].sum(1), opening)
+    yield Suspect("last-factor", "is the last factor missing?", terms[:, :-1].sum(1), opening)
     yield Suspect("sign", "right magnitude, wrong sign: a log-probability is never > 0.", -truth)
-    yield Suspect("mean", f"{opening}: a mean over positions where a sum belongs?", terms.mean(1))
-    yield Suspect("bits", f"{opening}: logarithms to base 2? Nats are asked for.", truth / _LN2)
+    yield Suspect("mean", "a mean over positions where a sum belongs?", terms.mean(1), opening)
+    yield Suspect("bits", "logarithms to base 2? Nats are asked for.", truth / _LN2, opening)
     yield Suspect("no-log", "these are probabilities; their logarithm is asked for.", truth.exp())
-    yield Suspect("unnormalised", f"{opening}: the scores of a row are not yet normalised.", raw)
+    yield Suspect("unnormalised", "the scores of a row are not yet normalised.", raw, opening)
     yield Suspect(
         "wrong-axis",
-        f"{opening}: are the tables normalised over the past instead of the next symbol?",
+        "are the tables normalised over the past instead of the next symbol?",
         _terms(scores, x, axis=0).sum(1),
+        opening,
     )
     yield Suspect(
         "off-by-one",
-        f"{opening}: position i seems to score the symbol before it, not its own.",
+        "position i seems to score the symbol before it, not its own.",
         _terms(scores, x, past=2).sum(1),
+        opening,
     )
     yield Suspect(
         "reversed-past",

@@ -45,13 +45,16 @@ def examine(answer: Any, instance: Instance) -> Verdict:
     off = int((value.sum(-1) - 1).abs().gt(1e-6).sum())
     rows = value[..., 0].numel()
     otherwise = f"with context {args['context']}, {off} of {rows} rows do not sum to one."
+    plain = "some rows do not sum to one."
     if off == 0:
         wrong = int((value - _truth(args)).abs().gt(1e-6).any(-1).sum())
         otherwise = (
             f"with context {args['context']} the rows sum to one, but {wrong} of {rows} differ "
             "from the counts: which windows are counted, and how often?"
         )
-    line_up(value, _truth(args), _suspects(args), tolerance=1e-6, otherwise=otherwise)
+        plain = "the rows sum to one, but differ from the counts: which windows are counted?"
+    truth, suspects = _truth(args), _suspects(args)
+    line_up(value, truth, suspects, tolerance=1e-6, otherwise=otherwise, plain=plain)
     return right("every row sums to one and equals the smoothed counts.")
 
 

@@ -61,6 +61,7 @@ def _read(name: str, k: int, mask: Any, truth: Tensor) -> Tensor:
         raise Mistake(
             "transposed",
             f"{name}: mask {k} is transposed: a layer's mask has shape (outputs, inputs).",
+            "a mask is transposed: a layer's mask has shape (outputs, inputs).",
         )
     value = answers.expect_tensor(f"mask {k}", mask, tuple(truth.shape))
     if not bool(((value == 0) | (value == 1)).all()):
@@ -130,11 +131,13 @@ def _explain(masks: list[Tensor], order: Tensor, degrees: list[Tensor]) -> None:
     ]
     for category, message, wrong in suspects:
         if _equal(masks, wrong):
-            raise Mistake(category, message)
-    raise Mistake("other", _paths(masks, order))
+            raise Mistake(category, message, message)
+    message, plain = _paths(masks, order)
+    raise Mistake("other", message, plain)
 
 
-def _paths(masks: list[Tensor], order: Tensor) -> str:
+def _paths(masks: list[Tensor], order: Tensor) -> tuple[str, str]:
+    """What the paths from inputs to outputs show, with and without the units it is about."""
     paths = torch.eye(len(order))
     for mask in masks:
         paths = mask.float() @ paths
@@ -143,9 +146,14 @@ def _paths(masks: list[Tensor], order: Tensor) -> str:
         for j in step:
             if paths[i, j] > 0 and step[j] >= step[i]:
                 late = "itself" if i == j else f"input {j}, which comes later in the order"
-                return f"output {i} depends on {late}: follow the degrees along that path."
+                message = f"output {i} depends on {late}: follow the degrees along that path."
+                return message, "an output depends on itself or on a later variable."
     for i in step:
         for j in step:
             if paths[i, j] == 0 and step[j] < step[i]:
-                return f"no path leads from input {j} to output {i}, though {j} comes before {i}."
-    return "nothing looks ahead, but some masks keep too few or too many weights."
+                message = (
+                    f"no path leads from input {j} to output {i}, though {j} comes before {i}."
+                )
+                return message, "an output misses a variable that comes before it."
+    message = "nothing looks ahead, but some masks keep too few or too many weights."
+    return message, message

@@ -3,9 +3,10 @@ r"""Judge of ``nade_log_prob(x, W, V, b, c)``: right for every binary vector, an
     h_i = \sigma(c + W_{:, <i} x_{<i}),    p(x_i = 1 | x_{<i}) = \sigma(b_i + V_i h_i)
 
 The truth evaluates this as it stands, anew for each i, in double loops. The work of an answer is
-counted, not timed: the multiplications and element-wise results of every tensor operation.
+counted where it runs in this process, and timed from outside where it does not (``work``).
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -13,14 +14,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.nn import functional
 
 from course_utils.grading import answers
+from course_utils.grading.judges import work
 from course_utils.grading.questions import Instance, Mistake, Verdict, right
 from course_utils.grading.suspects import Suspect, line_up
 
 _LN2 = math.log(2.0)
+_ON_PAPER = "write h_i and p(x_i = 1) for i = 0, 1 and 2 on paper and compare."
 
 
 def draw(seed: int) -> list[Instance]:
@@ -66,18 +68,19 @@ def examine(answer: Any, instance: Instance) -> Verdict:
     answers.expect_finite(f"{name}(...)", value)
     terms = _terms(args)
     total = value.exp().sum().item()
-    opening = "the log-probabilities are wrong"
+    opening, plain = "the log-probabilities are wrong", _ON_PAPER
     if instance.name == "every vector" and abs(total - 1) > 1e-6:
         opening = f"the probabilities of all {len(x)} vectors sum to {total:.4g}, not 1"
-    otherwise = f"{opening}: write h_i and p(x_i = 1) for i = 0, 1 and 2 on paper and compare."
+    otherwise = f"{opening}: {plain}"
     if stressed:
-        otherwise = (
+        otherwise = plain = (
             "right for moderate weights, wrong for large ones: is a small number added inside a "
             "logarithm? Use logsigmoid of the logit, and of minus the logit."
         )
     tolerance = 1e-4 if stressed else 1e-6
-    suspects = () if instance.name == "work" else _suspects(opening, args)
-    line_up(value, terms.sum(1), suspects, tolerance=tolerance, otherwise=otherwise)
+    suspects = _suspects(opening, args) if instance.name == "every vector" else ()
+    truth = terms.sum(1)
+    line_up(value, truth, suspects, tolerance=tolerance, otherwise=otherwise, plain=plain)
     if instance.name == "work":
         _check_work(answer, args)
     return right("the value is right for every vector, and the work grows as d H.")
@@ -100,14 +103,20 @@ def _terms(
     """
     unit = unit or _sigmoid
     W, V, b, c = (args[key].tolist() for key in "WVbc")
+
+    @functools.cache
+    def logit(i: int, first: int, past: tuple[float, ...]) -> float:
+        sums = [sum(w * x for w, x in zip(row[first:], past, strict=False)) for row in W]
+        hidden = [unit(bias + s) for bias, s in zip(c, sums, strict=True)]
+        return b[i] + sum(v * h for v, h in zip(V[i], hidden, strict=True))
+
     rows = []
     for x in args["x"].tolist():
         row = []
         for i, value in enumerate(x):
-            seen = range(i + 1, len(x)) if late else range(max(0, i + shift))
-            hidden = [unit(c[k] + sum(W[k][j] * x[j] for j in seen)) for k in range(len(c))]
-            logit = b[i] + sum(v * h for v, h in zip(V[i], hidden, strict=True))
-            row.append(-_softplus(-logit if value else logit))
+            first, last = (i + 1, len(x)) if late else (0, max(0, i + shift))
+            score = logit(i, first, tuple(x[first:last]))
+            row.append(-_softplus(-score if value else score))
         rows.append(row)
     return torch.tensor(rows, dtype=torch.float64)
 
@@ -122,44 +131,36 @@ def _sigmoid(value: float) -> float:
 
 def _suspects(opening: str, args: dict[str, Tensor]) -> Iterator[Suspect]:
     terms = _terms(args)
-    ones = (terms * args["x"]).sum(1)
+    total = terms.sum(1)
+    yield Suspect("sign", "right magnitude, wrong sign: log-probabilities are <= 0.", -total)
+    yield Suspect("no-log", "these are probabilities; their logarithm is asked.", total.exp())
     flipped = torch.log(-torch.expm1(terms))
-    yield Suspect("sign", "right magnitude, wrong sign: log-probabilities are <= 0.", -terms.sum(1))
-    yield Suspect("mean", f"{opening}: a mean over i where a sum belongs?", terms.mean(1))
-    yield Suspect("bits", f"{opening}: logarithms to base 2? Nats asked.", terms.sum(1) / _LN2)
-    yield Suspect(
-        "no-log", "these are probabilities; their logarithm is asked.", terms.sum(1).exp()
+    known = (
+        ("mean", "a mean over i where a sum belongs?", terms.mean(1)),
+        ("bits", "logarithms to base 2? Nats asked.", total / _LN2),
+        ("zeros-lost", "the terms with x_i = 0 are missing.", (terms * args["x"]).sum(1)),
+        ("flipped", "p(x_i = 1) is used where x_i is 0.", flipped.sum(1)),
+        ("first-factor", "is the first factor missing?", terms[:, 1:].sum(1)),
     )
-    yield Suspect("zeros-lost", f"{opening}: the terms with x_i = 0 are missing.", ones)
-    yield Suspect("flipped", f"{opening}: p(x_i = 1) is used where x_i is 0.", flipped.sum(1))
-    yield Suspect("first-factor", f"{opening}: is the first factor missing?", terms[:, 1:].sum(1))
-    yield Suspect(
+    for category, message, value in known:
+        yield Suspect(category, message, value, opening)
+    for category, message, other in _other_conditionals(args):
+        yield Suspect(category, message, other.sum(1), opening)
+
+
+def _other_conditionals(args: dict[str, Tensor]) -> Iterator[tuple[str, str, Tensor]]:
+    yield (
         "sees-itself",
-        f"{opening}: h_i already contains x_i. Use it first, then add the column of x_i.",
-        _terms(args, shift=1).sum(1),
+        "h_i already contains x_i. Use it first, then add the column of x_i.",
+        _terms(args, shift=1),
     )
-    yield Suspect(
-        "off-by-one",
-        f"{opening}: h_i misses the variable directly before i.",
-        _terms(args, shift=-1).sum(1),
-    )
-    yield Suspect(
-        "later-variables",
-        f"{opening}: h_i looks at the variables after i.",
-        _terms(args, late=True).sum(1),
-    )
-    yield Suspect("no-hidden-bias", f"{opening}: is c missing in h_i?", _without(args, "c").sum(1))
-    yield Suspect("no-bias", f"{opening}: is b_i missing in the logit?", _without(args, "b").sum(1))
-    yield Suspect(
-        "no-sigmoid",
-        f"{opening}: the sigmoid of the hidden units is missing.",
-        _terms(args, unit=lambda value: value).sum(1),
-    )
-    yield Suspect(
-        "tanh",
-        f"{opening}: the hidden units are sigmoids, not tanh.",
-        _terms(args, unit=math.tanh).sum(1),
-    )
+    yield "off-by-one", "h_i misses the variable directly before i.", _terms(args, shift=-1)
+    yield "later-variables", "h_i looks at the variables after i.", _terms(args, late=True)
+    yield "no-hidden-bias", "is c missing in h_i?", _without(args, "c")
+    yield "no-bias", "is b_i missing in the logit?", _without(args, "b")
+    linear = _terms(args, unit=lambda value: value)
+    yield "no-sigmoid", "the sigmoid of the hidden units is missing.", linear
+    yield "tanh", "the hidden units are sigmoids, not tanh.", _terms(args, unit=math.tanh)
 
 
 def _without(args: dict[str, Tensor], key: str) -> Tensor:
@@ -168,55 +169,49 @@ def _without(args: dict[str, Tensor], key: str) -> Tensor:
 
 # Work
 
+_SIZES = ((64, 16), (256, 64), (1024, 256))
+"""Variables and hidden units at which a function of another process is timed."""
 
-class _Meter(TorchDispatchMode):
-    """Counts multiplications of matrix products and elements of everything else but views."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.work = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if not _is_view(func):
-            self.work += _elements(func, args, result)
-        return result
-
-
-def _is_view(func: Any) -> bool:
-    outputs = func._schema.returns
-    return any(o.alias_info is not None and not o.alias_info.is_write for o in outputs)
-
-
-_PRODUCTS = {"mm": 0, "mv": 0, "bmm": 0, "addmm": 1, "addmv": 1, "baddbmm": 1}
-"""Matrix products by name, with the argument whose last axis is summed over."""
-
-
-def _elements(func: Any, args: tuple, result: Any) -> int:
-    name = func.overloadpacket.__name__
-    if name in _PRODUCTS:
-        return result.numel() * args[_PRODUCTS[name]].shape[-1]
-    tensors = [t for t in tree_leaves((args, result)) if isinstance(t, Tensor)]
-    return max((t.numel() for t in tensors), default=0)
-
-
-def work_of(function: Callable[..., Any], args: dict[str, Tensor]) -> int:
-    """Elements and multiplications of one call, an estimate of its cost that is the same twice."""
-    copies = [value.clone() for value in args.values()]
-    with _Meter() as meter, torch.no_grad():
-        function(*copies)
-    return meter.work
+_MOST_GROWTH = 2.8
+"""Between 2, what twice as many variables cost in O(dH), and 4, what they cost in O(d^2 H)."""
 
 
 def _check_work(answer: Callable[..., Any], args: dict[str, Tensor]) -> None:
-    half = len(args["b"]) // 2
-    cut = {"x": args["x"][:, :half], "W": args["W"][:, :half], "V": args["V"][:half]}
-    growth = work_of(answer, args) / max(work_of(answer, {**args, **cut, "b": args["b"][:half]}), 1)
-    if growth > 3:
-        raise Mistake(
-            "quadratic",
-            f"right, but twice as many variables cost {growth:.1f} times the work: carry "
-            "c + W x_<i along from one i to the next instead of computing it anew.",
+    if work.runs_here(answer):
+        half = _first_variables(args, len(args["b"]) // 2)
+        growth = work.work_of(answer, args) / max(work.work_of(answer, half), 1)
+    else:
+        growth = work.growth_of_seconds(answer, _pairs(), _check_large, _MOST_GROWTH)
+    if growth > _MOST_GROWTH:
+        advice = (
+            "carry c + W x_<i along from one i to the next instead of computing it anew: twice as "
+            "many variables may cost twice the work, not four times."
         )
+        message = f"right, but twice as many variables cost {growth:.1f} times the work: {advice}"
+        raise Mistake("quadratic", message, f"right, but too much work: {advice}")
+
+
+def _first_variables(args: dict[str, Tensor], count: int) -> dict[str, Tensor]:
+    cut = {"x": args["x"][:, :count], "W": args["W"][:, :count], "V": args["V"][:count]}
+    return {**args, **cut, "b": args["b"][:count]}
+
+
+def _pairs() -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+    for d, hidden in _SIZES:
+        generator = torch.Generator().manual_seed(d)
+        both = _weights(2 * d, hidden, generator)
+        both["W"], both["V"] = both["W"] / d**0.5, both["V"] / hidden**0.5
+        both["x"] = torch.cat([both["x"], 1 - both["x"]])
+        yield _first_variables(both, d), both
+
+
+def _check_large(value: Any, args: dict[str, Tensor]) -> None:
+    """Compare with the cumulative sum of the columns of W, weighted by x."""
+    x, W, V, b, c = args.values()
+    value = answers.expect_floats("the result for many variables", value, (len(x),))
+    columns = x[:, :, None] * W.T
+    hidden = (c + columns.cumsum(1) - columns).sigmoid()
+    logits = b + (hidden * V).sum(-1)
+    truth = -functional.softplus(torch.where(x > 0, -logits, logits)).sum(1)
+    otherwise = f"right for 6 variables, wrong for {x.shape[1]}: is a size fixed somewhere?"
+    line_up(value, truth, (), tolerance=1e-6, otherwise=otherwise, plain=otherwise)

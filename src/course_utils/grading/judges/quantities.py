@@ -1,9 +1,14 @@
 """Judges of numbers: an entropy rate, and likelihoods in the units people print.
 
-Every wrong unit and every wrong average is a suspect, so the sentence says which one it was.
+Every wrong unit and every wrong average is a suspect, so the sentence says which one it was. The
+data follow the seed: other data are drawn until the truth and all suspects lie apart from each
+other, so that a hidden instance names a mistake as surely as the public one. A number that is
+right for the public data only was written down instead of computed, and is told so.
 """
 
+import itertools
 import math
+import random
 from typing import Any
 
 import numpy as np
@@ -11,26 +16,41 @@ import torch
 from torch import Tensor
 
 from course_utils.grading import answers
-from course_utils.grading.questions import Instance, Mistake, Verdict, right
+from course_utils.grading.questions import PUBLIC_SEED, Instance, Mistake, Verdict, right
 from course_utils.grading.suspects import Suspect, line_up
 
 _TOLERANCE = 1e-3
 _LN2 = math.log(2.0)
 
+_Wrong = list[tuple[str, str, float]]
+"""Known mistakes: category, message and the number they give."""
 
-def _judge_number(
-    name: str, answer: Any, truth: float, wrong: list[tuple[str, str, float]], *, tip: str
-) -> Verdict:
+
+def _judge_number(name: str, answer: Any, truth: float, wrong: _Wrong, *, tip: str) -> Verdict:
     value = answers.expect_number(name, answer)
-    suspects = [Suspect(category, text, _scalar(v)) for category, text, v in wrong]
     if abs(value - truth) < 0.02 * abs(truth):
         tip = f"{name} is close, but not to 0.1 %: is something rounded on the way?"
-    line_up(_scalar(value), _scalar(truth), suspects, tolerance=_TOLERANCE, otherwise=tip)
+    suspects = [Suspect(category, text, _relative(v, truth)) for category, text, v in wrong]
+    ratio, one = _relative(value, truth), _relative(truth, truth)
+    line_up(ratio, one, suspects, tolerance=_TOLERANCE / 2, otherwise=tip, plain=tip)
     return right(f"{name} agrees to 0.1 %.")
 
 
-def _scalar(value: float) -> Tensor:
-    return torch.tensor(value, dtype=torch.float64)
+def _relative(value: float, truth: float) -> Tensor:
+    """A number in units of the true one, so that absolute and relative tolerance add up to one."""
+    return torch.tensor(value / truth, dtype=torch.float64)
+
+
+def _lie_apart(values: list[float]) -> bool:
+    """Whether no two of the values could be taken for each other."""
+    pairs = itertools.combinations(values, 2)
+    return all(abs(a - b) > 0.03 * max(abs(a), abs(b), 0.5) for a, b in pairs)
+
+
+def _written_down(name: str, public: float, truth: float) -> _Wrong:
+    """The suspect who copied the number that is right for the public data."""
+    text = f"{name} is right for the public data only: compute it from what given() returns."
+    return [] if public == truth else [("public-data", text, public)]
 
 
 # The entropy rate of a Markov chain
@@ -39,17 +59,40 @@ _TRANSITION = ((0.80, 0.15, 0.05), (0.30, 0.40, 0.30), (0.05, 0.05, 0.90))
 
 
 def draw_entropy_rate(seed: int) -> list[Instance]:
-    """One fixed chain of three symbols."""
-    return [Instance("three symbols", {"transition": torch.tensor(_TRANSITION).double()})]
+    """A chain of three symbols; the public one stays and leaves its states at unequal rates."""
+    rng = random.Random(f"entropy-rate {seed}")
+    table = torch.tensor(_TRANSITION).double()
+    while seed != PUBLIC_SEED:
+        weights = [[rng.uniform(0.05, 1.0) ** 2 for _ in range(3)] for _ in range(3)]
+        table = torch.tensor(weights).double()
+        table = table / table.sum(1, keepdim=True)
+        if table.min() > 0.02 and _lie_apart(_rates(table.numpy())):
+            break
+    return [Instance("three symbols", {"transition": table})]
 
 
 def examine_entropy_rate(answer: Any, instance: Instance) -> Verdict:
     """Compare with H(X_1, X_2) - H(X_1) of the stationary chain."""
     table = instance.args["transition"].numpy()
+    wrong = _wrong_rates(table)
+    rate = _entropy_rate(table)
+    tip = "entropy_rate is not right: weigh each row's entropy by the stationary distribution."
+    return _judge_number("entropy_rate", answer, rate, wrong, tip=tip)
+
+
+def _entropy_rate(table: np.ndarray) -> float:
     law = _stationary(table)
-    rate = _entropy(law[:, None] * table) - _entropy(law)
+    return _entropy(law[:, None] * table) - _entropy(law)
+
+
+def _rates(table: np.ndarray) -> list[float]:
+    return [_entropy_rate(table), *(value for _, _, value in _wrong_rates(table))]
+
+
+def _wrong_rates(table: np.ndarray) -> _Wrong:
+    rate, one = _entropy_rate(table), _entropy(_stationary(table))
     rows = np.array([_entropy(row) for row in table])
-    wrong = [
+    return [
         ("bits", "entropy_rate is in bits per symbol: nats are asked for.", rate / _LN2),
         ("sign", "entropy_rate has the right magnitude and the wrong sign.", -rate),
         (
@@ -63,12 +106,12 @@ def examine_entropy_rate(answer: Any, instance: Instance) -> Verdict:
             "marginal",
             "entropy_rate is the entropy of one symbol alone: given the previous symbol it is "
             "smaller.",
-            _entropy(law),
+            one,
         ),
         (
             "joint",
             "entropy_rate is the entropy of a pair of symbols: only the second one's is asked for.",
-            rate + _entropy(law),
+            rate + one,
         ),
         ("perplexity", "entropy_rate is a perplexity: take its logarithm.", math.exp(rate)),
         (
@@ -76,9 +119,8 @@ def examine_entropy_rate(answer: Any, instance: Instance) -> Verdict:
             "entropy_rate is log V, the rate of a source whose symbols are uniform.",
             math.log(len(table)),
         ),
+        *_written_down("entropy_rate", _entropy_rate(np.array(_TRANSITION)), rate),
     ]
-    tip = "entropy_rate is not right: weigh each row's entropy by the stationary distribution."
-    return _judge_number("entropy_rate", answer, rate, wrong, tip=tip)
 
 
 def _stationary(table: np.ndarray) -> np.ndarray:
@@ -93,16 +135,41 @@ def _entropy(probabilities: np.ndarray) -> float:
 
 # Nats, bits per dimension, perplexity
 
-_IMAGE = {"nats_per_image": 97.5, "num_pixels": 64, "num_levels": 17}
-_TEXT = {"nats_per_text": 3880.0, "num_characters": 2000, "num_symbols": 30}
+_PUBLIC_UNITS = {
+    "nats_per_image": 97.5,
+    "num_pixels": 64,
+    "highest_level": 16,
+    "nats_per_text": 3880.0,
+    "num_characters": 2000,
+    "num_symbols": 30,
+}
+UNIT_DATA = tuple(_PUBLIC_UNITS)
 _UNIT_NAMES = ("bits_per_dim", "uniform_bits_per_dim", "perplexity")
 
 
 def draw_units(seed: int) -> list[Instance]:
-    """The same three conversions for everybody."""
-    args = {**_IMAGE, **_TEXT}
+    """The three conversions, of other images and another text for every seed."""
+    rng = random.Random(f"units {seed}")
+    args = dict(_PUBLIC_UNITS)
+    while seed != PUBLIC_SEED:
+        args = _images_and_text(rng)
+        judged = [(_truth(name, args), _wrong_units(name, args)) for name in _UNIT_NAMES]
+        if all(_lie_apart([truth, *(v for _, _, v in wrong)]) for truth, wrong in judged):
+            break
     weights = (0.4, 0.3, 0.3)
     return [Instance(name, args, weight) for name, weight in zip(_UNIT_NAMES, weights, strict=True)]
+
+
+def _images_and_text(rng: random.Random) -> dict[str, float]:
+    pixels, characters = rng.randint(5, 16) ** 2, 100 * rng.randint(8, 60)
+    return {
+        "nats_per_image": round(pixels * rng.uniform(0.8, 2.4), 1),
+        "num_pixels": pixels,
+        "highest_level": rng.randint(10, 24),
+        "nats_per_text": round(characters * rng.uniform(1.3, 2.6), 1),
+        "num_characters": characters,
+        "num_symbols": rng.randint(26, 90),
+    }
 
 
 def examine_units(answer: Any, instance: Instance) -> Verdict:
@@ -111,15 +178,48 @@ def examine_units(answer: Any, instance: Instance) -> Verdict:
         kind = type(answer).__name__
         raise Mistake("type", f"expected a dict with {', '.join(_UNIT_NAMES)}, got a {kind}.")
     name = instance.name
-    if answer.get(name) is None:
-        raise Mistake("blank", f"the entry {name!r} is still to be filled in.")
-    judge = {"bits_per_dim": _bits, "uniform_bits_per_dim": _uniform, "perplexity": _perplexity}
-    return judge[name](answer[name], instance.args)
+    value = answer.get(name)
+    if value is None:
+        message = f"the entry {name!r} is still to be filled in."
+        raise Mistake("blank", message, message)
+    if name == "perplexity" and value == math.inf:
+        raise Mistake("no-mean", _WHOLE_TEXT, _WHOLE_TEXT)
+    wrong = _wrong_units(name, instance.args)
+    return _judge_number(name, value, _truth(name, instance.args), wrong, tip=_TIPS[name])
 
 
-def _bits(answer: Any, args: dict[str, Any]) -> Verdict:
+_WHOLE_TEXT = "perplexity is of the whole text: it is the exponential of the mean over characters."
+_TIPS = {
+    "bits_per_dim": "bits_per_dim is not right: how many dimensions has an image, how many nats "
+    "has a bit?",
+    "uniform_bits_per_dim": "uniform_bits_per_dim is not right: what is the entropy of one uniform "
+    "pixel, in bits?",
+    "perplexity": "perplexity is not right: it is the exponential of the mean number of nats per "
+    "character.",
+}
+
+
+def _truth(name: str, args: dict[str, Any]) -> float:
+    if name == "bits_per_dim":
+        return args["nats_per_image"] / args["num_pixels"] / _LN2
+    if name == "uniform_bits_per_dim":
+        return math.log2(args["highest_level"] + 1)
+    return math.exp(args["nats_per_text"] / args["num_characters"])
+
+
+def _wrong_units(name: str, args: dict[str, Any]) -> _Wrong:
+    known = {
+        "bits_per_dim": _wrong_bits,
+        "uniform_bits_per_dim": _wrong_uniform,
+        "perplexity": _wrong_perplexity,
+    }
+    public = _truth(name, _PUBLIC_UNITS)
+    return [*known[name](args), *_written_down(name, public, _truth(name, args))]
+
+
+def _wrong_bits(args: dict[str, Any]) -> _Wrong:
     nats, pixels = args["nats_per_image"], args["num_pixels"]
-    wrong = [
+    return [
         ("nats", "bits_per_dim is in nats: a bit is log 2 nats.", nats / pixels),
         ("no-mean", "bits_per_dim is for the whole image: divide by its pixels.", nats / _LN2),
         (
@@ -131,53 +231,39 @@ def _bits(answer: Any, args: dict[str, Any]) -> Verdict:
         (
             "levels",
             "bits_per_dim is divided by the number of levels: a dimension is a pixel.",
-            nats / pixels / _LN2 / args["num_levels"],
+            nats / pixels / _LN2 / (args["highest_level"] + 1),
         ),
     ]
-    tip = "bits_per_dim is not right: how many dimensions has an image, how many nats has a bit?"
-    return _judge_number("bits_per_dim", answer, nats / pixels / _LN2, wrong, tip=tip)
 
 
-def _uniform(answer: Any, args: dict[str, Any]) -> Verdict:
-    levels = args["num_levels"]
-    wrong = [
-        ("nats", "uniform_bits_per_dim is in nats: bits are asked for.", math.log(levels)),
+def _wrong_uniform(args: dict[str, Any]) -> _Wrong:
+    highest = args["highest_level"]
+    return [
+        ("nats", "uniform_bits_per_dim is in nats: bits are asked for.", math.log(highest + 1)),
         (
             "off-by-one",
-            "uniform_bits_per_dim is for 16 levels: 0 to 16 are one more.",
-            math.log2(levels - 1),
+            "uniform_bits_per_dim is for one level too few: 0 to n are one more than n.",
+            math.log2(highest),
         ),
         (
             "no-mean",
             "uniform_bits_per_dim is for the whole image: one pixel is asked for.",
-            math.log2(levels) * args["num_pixels"],
+            math.log2(highest + 1) * args["num_pixels"],
         ),
-        ("levels", "uniform_bits_per_dim is a number of levels: take its logarithm.", levels),
+        ("levels", "uniform_bits_per_dim is a number of levels: take its logarithm.", highest + 1),
     ]
-    tip = "uniform_bits_per_dim is not right: what is the entropy of one uniform pixel, in bits?"
-    return _judge_number("uniform_bits_per_dim", answer, math.log2(levels), wrong, tip=tip)
 
 
-def _perplexity(answer: Any, args: dict[str, Any]) -> Verdict:
-    nats, count = args["nats_per_text"], args["num_characters"]
-    whole = "perplexity is of the whole text: it is the exponential of the mean over characters"
-    if answer == math.inf:
-        raise Mistake("no-mean", f"{whole}.")
-    per_character = nats / count
-    wrong = [
-        ("nats", "perplexity is still a logarithm, in nats: take its exponential.", per_character),
-        (
-            "bits",
-            "perplexity is still a logarithm, in bits: raise 2 to it.",
-            per_character / _LN2,
-        ),
+def _wrong_perplexity(args: dict[str, Any]) -> _Wrong:
+    mean = args["nats_per_text"] / args["num_characters"]
+    return [
+        ("nats", "perplexity is still a logarithm, in nats: take its exponential.", mean),
+        ("bits", "perplexity is still a logarithm, in bits: raise 2 to it.", mean / _LN2),
         (
             "mixed-base",
             "perplexity mixes bases: 2 to a number of nats. Nats go with e, bits with 2.",
-            2**per_character,
+            2**mean,
         ),
-        ("sign", "perplexity is below one: the sign is wrong.", math.exp(-per_character)),
+        ("sign", "perplexity is below one: the sign is wrong.", math.exp(-mean)),
         ("uniform", "perplexity is that of a uniform model.", args["num_symbols"]),
     ]
-    tip = "perplexity is not right: it is the exponential of the mean number of nats per character."
-    return _judge_number("perplexity", answer, math.exp(per_character), wrong, tip=tip)

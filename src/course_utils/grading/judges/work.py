@@ -1,0 +1,132 @@
+"""How the cost of a function grows when its input does.
+
+A function of this process is *counted*: the multiplications and element-wise results of its tensor
+operations, the same number every time. One that runs in another process cannot be counted from
+here, and could lie if it counted itself; it is *timed*, by the processor seconds that its process
+used as seen from outside. Times are noisy and at small sizes tell only of overhead, so sizes grow
+until a call takes long enough, what comes back is compared with the truth at every size, and a
+verdict against the student is reached only by times that were taken again.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Iterable
+from types import FunctionType, MethodType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from course_utils.grading import answers
+
+_Inputs = dict[str, Tensor]
+
+_NOTICEABLE, _LONG = 0.03, 0.5
+"""Seconds below which a time says nothing, and above which larger sizes are not tried."""
+
+
+def runs_here(function: Any) -> bool:
+    """Whether the operations of a function take place in this process and can be counted."""
+    if isinstance(function, functools.partial):
+        return runs_here(function.func)
+    return isinstance(function, FunctionType | MethodType)
+
+
+# Counting
+
+
+class _Meter(TorchDispatchMode):
+    """Counts multiplications of matrix products and elements of everything else but views."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not _is_view(func):
+            self.work += _elements(func, args, result)
+        return result
+
+
+def _is_view(func: Any) -> bool:
+    outputs = func._schema.returns
+    return any(o.alias_info is not None and not o.alias_info.is_write for o in outputs)
+
+
+_PRODUCTS = {"mm": 0, "mv": 0, "bmm": 0, "addmm": 1, "addmv": 1, "baddbmm": 1}
+"""Matrix products by name, with the argument whose last axis is summed over."""
+
+
+def _elements(func: Any, args: tuple, result: Any) -> int:
+    name = func.overloadpacket.__name__
+    if name in _PRODUCTS:
+        return result.numel() * args[_PRODUCTS[name]].shape[-1]
+    tensors = [t for t in tree_leaves((args, result)) if isinstance(t, Tensor)]
+    return max((t.numel() for t in tensors), default=0)
+
+
+def work_of(function: Callable[..., Any], args: _Inputs) -> int:
+    """Elements and multiplications of one call, an estimate of its cost that is the same twice."""
+    copies = answers.copied(list(args.values()))
+    with _Meter() as meter, torch.no_grad():
+        function(*copies)
+    return meter.work
+
+
+# Timing
+
+
+def seconds_of(
+    function: Callable[..., Any], args: _Inputs, judge: Callable[[Any, _Inputs], None]
+) -> float:
+    """Processor seconds of one call, or seconds on the clock if nobody measured those.
+
+    Args:
+        function: Something to call. If it has a number ``cpu_seconds``, that is the measurement.
+        args: Its inputs.
+        judge: Called with the result and the inputs; raises if the result is wrong.
+    """
+    copies = answers.copied(list(args.values()))
+    begun = time.perf_counter()
+    result = function(*copies)
+    elapsed = time.perf_counter() - begun
+    measured = getattr(function, "cpu_seconds", None)
+    judge(result, args)
+    return measured if isinstance(measured, float) else elapsed
+
+
+def growth_of_seconds(
+    function: Callable[..., Any],
+    pairs: Iterable[tuple[_Inputs, _Inputs]],
+    judge: Callable[[Any, _Inputs], None],
+    limit: float,
+) -> float:
+    """By what factor a call takes longer on the second input of a pair than on the first.
+
+    Args:
+        function: As in ``seconds_of``.
+        pairs: Inputs and inputs twice as large, in order of size.
+        judge: As in ``seconds_of``.
+        limit: A larger factor is measured three times before it is believed.
+
+    Returns:
+        The factor for the first pair that takes more than the limit, else for the last one tried.
+    """
+    growth = 0.0
+    for pair in pairs:
+        small, large = (seconds_of(function, inputs, judge) for inputs in pair)
+        growth = large / max(small, 1e-9)
+        if growth > limit and large > limit * _NOTICEABLE:
+            again = [[seconds_of(function, i, judge) for _ in range(2)] for i in pair]
+            small, large = (small + sum(again[0])) / 3, (large + sum(again[1])) / 3
+            growth = large / max(small, 1e-9)
+            if growth > limit:
+                return growth
+        if large > _LONG:
+            break
+    return growth
