@@ -1,6 +1,7 @@
 """The questions of all weeks."""
 
 import difflib
+import re
 
 from course_utils.arguments import ArgumentError
 from course_utils.grading.questions import Question
@@ -13,14 +14,25 @@ def questions_of(week: str) -> tuple[Question, ...]:
     """The questions of an assignment, in order.
 
     Args:
-        week: Such as ``"w01"``.
+        week: Such as ``"week01"`` or ``"w01"``.
 
     Raises:
         ArgumentError: There is no such assignment.
     """
-    if week not in _ASSIGNMENTS:
-        raise ArgumentError(f"week: expected one of {', '.join(_ASSIGNMENTS)}, got {week!r}")
-    return _ASSIGNMENTS[week]
+    return _ASSIGNMENTS[week_key(week)]
+
+
+def week_key(week: str) -> str:
+    """The name questions go by, ``w01``, of what people write, ``week01``.
+
+    Raises:
+        ArgumentError: There is no such assignment.
+    """
+    key = re.sub(r"^week(?=\d)", "w", str(week))
+    if key not in _ASSIGNMENTS:
+        known = ", ".join(f"week{k[1:]}" for k in _ASSIGNMENTS)
+        raise ArgumentError(f"week: expected one of {known}, got {week!r}")
+    return key
 
 
 def find_question(question_id: str) -> Question:

@@ -1,0 +1,195 @@
+"""Asking the kernel for less: three requests that Python has no name for, through ctypes.
+
+- ``guard_process`` protects the grader: no process of the same user may trace it or read its
+  memory, and orphans below it come back to it.
+- ``restrict_files`` is *Landlock* (Linux 5.13): from now on this process and all its children may
+  open only files below the folders named. Any user may ask, nothing needs to be installed, and
+  there is no way back. Later kernels add TCP (6.7) and signals to processes outside (6.12).
+- ``restrict_calls`` is *seccomp*: a small program that the kernel runs before each system call.
+  It closes what Landlock leaves open: every kind of socket, shared memory that outlives its
+  maker, tracing, new namespaces, and calls that change the limits of *another* process.
+
+Standard library alone: this file is also read inside the sandbox (``enter``).
+"""
+
+import ctypes
+import errno
+import os
+import struct
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 22, 36, 38
+PR_CAPBSET_DROP, PR_SET_SECUREBITS, NO_ROOT_AND_LOCKED = 24, 28, 0b11
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every processor
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
+TRUNCATE, IOCTL_DEVICE = 1 << 14, 1 << 15
+READ = EXECUTE | READ_FILE | READ_DIR
+FILE_ONLY = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEVICE
+MAKE_DEVICE = 1 << 6 | 1 << 11
+
+# Rights a kernel of Landlock version 1, 2, ... knows: on files, on TCP, on processes outside.
+KNOWN_FILE_BITS = (13, 14, 15, 15, 16)
+TCP_SINCE, TCP = 4, 0b11
+SCOPE_SINCE, SCOPE = 6, 0b11  # abstract sockets, signals
+
+# System calls by number on x86-64 and on 64-bit ARM.
+MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
+DENIED = {
+    "socket": (41, 198),
+    "io_uring_setup": (425, 425),
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "process_madvise": (440, 440),
+    "pidfd_getfd": (438, 438),
+    "kcmp": (312, 272),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount": (165, 40),
+    "open_by_handle_at": (304, 265),
+    "shmget": (29, 194),
+    "msgget": (68, 186),
+    "semget": (64, 190),
+    "mq_open": (240, 180),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
+}
+SELF_ONLY = {  # the first argument must be 0, which means the calling process
+    "prlimit64": (302, 261),
+    "sched_setaffinity": (203, 122),
+    "sched_setscheduler": (144, 119),
+    "sched_setparam": (142, 118),
+    "sched_setattr": (314, 274),
+}
+CLONE, CLONE3, NEW_USER_NAMESPACE = (56, 220), (435, 435), 0x10000000
+LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+NUMBER_AT, ARCHITECTURE_AT, FIRST_ARGUMENT_AT = 0, 4, 16
+ALLOW, REFUSE = 0x7FFF0000, 0x00050000
+
+
+def _kernel() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def guard_process() -> None:
+    """Make this process untraceable, and the new parent of orphans below it (Linux only)."""
+    if sys.platform == "linux":
+        prctl = _kernel().prctl
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def never_gain_privileges() -> None:
+    """Programs with the set-user bit give this process nothing from now on."""
+    _checked(_kernel().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+
+
+def drop_privileges() -> None:
+    """User 0 keeps its number and loses everything else that comes with it at the next exec."""
+    prctl = _kernel().prctl
+    for capability in range(64):
+        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    _checked(prctl(PR_SET_SECUREBITS, NO_ROOT_AND_LOCKED, 0, 0, 0), "securebits")
+
+
+def landlock_version() -> int:
+    """The version of Landlock in this kernel, 0 where there is none."""
+    if sys.platform != "linux":
+        return 0
+    return max(0, _kernel().syscall(CREATE_RULESET, None, ctypes.c_size_t(0), 1))
+
+
+def can_restrict_calls() -> bool:
+    """Whether the numbers of the system calls are known for this machine."""
+    return sys.platform == "linux" and os.uname().machine in MACHINES and sys.maxsize > 2**32
+
+
+def restrict_files(readable: Iterable[str], writable: Iterable[str]) -> None:
+    """Allow files below these paths only, no TCP, and no signal to a process outside.
+
+    Args:
+        readable: Files and folders to read and run; what does not exist is passed over.
+        writable: Folders to change and files to write.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    version = landlock_version()
+    files = (1 << KNOWN_FILE_BITS[min(version, len(KNOWN_FILE_BITS)) - 1]) - 1
+    tcp = TCP if version >= TCP_SINCE else 0
+    scope = SCOPE if version >= SCOPE_SINCE else 0
+    rights = struct.pack("QQQ", files, tcp, scope)
+    kernel = _kernel()
+    rules = _checked(
+        kernel.syscall(CREATE_RULESET, rights, ctypes.c_size_t(len(rights)), 0), "landlock"
+    )
+    for paths, access in ((readable, READ), (writable, files & ~MAKE_DEVICE)):
+        for path in paths:
+            if Path(path).exists():
+                _allow(kernel, rules, path, access & files)
+    _checked(kernel.syscall(RESTRICT_SELF, rules, 0), "landlock")
+    os.close(rules)
+
+
+def _allow(kernel: ctypes.CDLL, rules: int, path: str, access: int) -> None:
+    """Add one path to a set of rules."""
+    if not Path(path).is_dir():
+        access &= FILE_ONLY
+    place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    rule = struct.pack("=Qi", access, place)
+    _checked(kernel.syscall(ADD_RULE, rules, 1, rule, 0), f"landlock: {path}")
+    os.close(place)
+
+
+def call_filter(machine: str) -> bytes:
+    """The program of ``restrict_calls``: 8 bytes an instruction (code, two jumps, operand)."""
+    column, architecture = MACHINES[machine]
+    refuse = (RETURN, 0, 0, REFUSE | errno.EPERM)
+    steps = [(LOAD, 0, 0, ARCHITECTURE_AT), (EQUAL, 1, 0, architecture), refuse]
+    steps += [(LOAD, 0, 0, NUMBER_AT)]
+    if machine == "x86_64":  # a second numbering of the same calls starts here
+        steps += [(AT_LEAST, 0, 1, 0x40000000), refuse]
+    for numbers in DENIED.values():
+        steps += [(EQUAL, 0, 1, numbers[column]), refuse]
+    missing = (RETURN, 0, 0, REFUSE | errno.ENOSYS)  # the library falls back to clone
+    steps += [(EQUAL, 0, 1, CLONE3[column]), missing]
+    allow = (RETURN, 0, 0, ALLOW)
+    argument = (LOAD, 0, 0, FIRST_ARGUMENT_AT)
+    steps += [(EQUAL, 0, 4, CLONE[column]), argument, (ANY_BIT, 0, 1, NEW_USER_NAMESPACE)]
+    steps += [refuse, allow]
+    for numbers in SELF_ONLY.values():
+        steps += [(EQUAL, 0, 4, numbers[column]), argument, (EQUAL, 1, 0, 0), refuse, allow]
+    return b"".join(struct.pack("=HBBI", *step) for step in [*steps, allow])
+
+
+def restrict_calls() -> None:
+    """Refuse the system calls of ``DENIED`` to this process and its children, for good.
+
+    Like ``restrict_files`` it needs the promise of ``never_gain_privileges`` first.
+
+    Raises:
+        OSError: If the kernel refuses the filter.
+    """
+    program = call_filter(os.uname().machine)
+    code = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
+    _checked(_kernel().prctl(PR_SET_SECCOMP, 2, header, 0, 0), "seccomp")

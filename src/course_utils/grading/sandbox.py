@@ -1,0 +1,259 @@
+"""Run a command that nobody trusts, with as little of the machine as it needs.
+
+Four processes stand behind one another. The *grader* calls ``launch`` and speaks with the command
+over two pipes. Its child, the *warden*, watches what the command's whole tree uses and ends all of
+it. Below the warden comes *bubblewrap*, if the machine has it; then *enter*, which takes on the
+limits and gives up what is not needed; and that one becomes the command. What each kind of
+isolation promises stands in ``isolation``; the limits and the watch are the same for all.
+
+    with launch([sys.executable, "program.py"], scratch=folder, readable=[...],
+                limits=Limits(), isolation=choose("auto")) as box:
+        box.stdin.write(b"question")
+        box.stdout.read(100)
+    box.cause()                                     # "exit 0", "memory", "signal 11", ...
+"""
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import psutil
+
+from course_utils.grading.isolation import (
+    DEVICES,
+    HERE,
+    INSIDE,
+    WARNINGS,
+    SandboxError,
+    another_user,
+    available,
+    bubblewrap_words,
+    choose,
+    landlock_readable,
+)
+from course_utils.grading.landlock import guard_process
+from course_utils.grading.limits import Limits, end_all
+
+__all__ = ["WARNINGS", "Limits", "SandboxError", "Sandboxed", "available", "choose", "launch"]
+
+PATIENCE = 5.0  # seconds a warden may take to answer before it counts as lost
+
+
+class Sandboxed:
+    """A command in its sandbox, until the end of the ``with`` block; for one thread at a time.
+
+    Args:
+        told: What the warden is told to start.
+        isolation: The kind of isolation.
+        claim: What to close at the end to give the number of its user back.
+
+    Attributes:
+        stdin: Binary pipe to the command.
+        stdout: Binary pipe from the command.
+        isolation: The kind of isolation it runs under.
+    """
+
+    def __init__(self, told: dict[str, Any], isolation: str, claim: socket.socket | None) -> None:
+        self.isolation = isolation
+        self._scratch, self._claim = Path(told["scratch"]), claim
+        self._control, theirs = socket.socketpair()
+        self._last: dict[str, Any] = {"cpu_seconds": 0.0, "memory_bytes": 0, "stderr": ""}
+        with theirs:
+            program = [sys.executable, str(HERE / "warden.py"), json.dumps(told)]
+            self._warden = subprocess.Popen(
+                [*program, str(theirs.fileno())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._answers = self._control.makefile("rb")
+        self.stdin: BinaryIO = self._warden.stdin
+        self.stdout: BinaryIO = self._warden.stdout
+
+    def __enter__(self) -> "Sandboxed":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def _ask(self, **request: object) -> dict[str, Any]:
+        """Ask the warden; once it has ended, its last word answers every question."""
+        if "cause" not in self._last:
+            with contextlib.suppress(OSError):  # a warden that has ended left its last word
+                self._control.sendall(json.dumps(request).encode() + b"\n")
+            line = b""
+            if select.select([self._control], [], [], PATIENCE)[0]:
+                with contextlib.suppress(OSError):
+                    line = self._answers.readline()
+            self._last |= json.loads(line or b'{"cause": "its watch was ended"}')
+        return self._last
+
+    @property
+    def alive(self) -> bool:
+        """Whether the command still runs."""
+        return not self.cause()
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of all processes so far, in seconds."""
+        return self._ask(ask="usage")["cpu_seconds"]
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of all processes now, in bytes."""
+        return self._ask(ask="usage")["memory_bytes"]
+
+    def budget(self, cpu_seconds: float, wall_seconds: float) -> None:
+        """From now on, this much more time, in place of what was left."""
+        self._ask(budget=[cpu_seconds, wall_seconds])
+
+    def stderr_tail(self) -> str:
+        """The last few thousand characters of standard error."""
+        return self._ask(ask="usage")["stderr"]
+
+    def cause(self) -> str:
+        """Why it ended: "cpu", "memory", "signal 11", "exit 0", ...; empty while it runs."""
+        return self._ask(ask="usage").get("cause", "")
+
+    def wait(self, seconds: float) -> str:
+        """Give it some time to end by itself; the cause as above."""
+        end = time.monotonic() + seconds
+        while not (cause := self.cause()) and time.monotonic() < end:
+            time.sleep(0.01)
+        return cause
+
+    def kill(self) -> None:
+        """End every process of the sandbox, wait until none is left, and empty its scratch."""
+        if self._control.fileno() < 0:
+            return
+        self._ask(kill=True)
+        for pipe in (self.stdin, self.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        try:
+            self._warden.wait(PATIENCE)
+        except subprocess.TimeoutExpired:  # stopped by a command that nothing kept from it
+            with contextlib.suppress(psutil.Error):
+                end_all(psutil.Process(self._warden.pid))
+            self._warden.kill()
+            self._warden.wait()
+        _end_session(self._warden.pid)
+        self._answers.close()
+        self._control.close()
+        if self._claim is not None:
+            self._claim.close()
+        _empty(self._scratch)
+
+
+def _end_session(session: int) -> None:
+    """End what a warden left because it was itself ended; as orphans they are now our children."""
+    for process in psutil.Process().children():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getsid(process.pid) == session:
+                end_all(process)
+                process.kill()
+                process.wait(PATIENCE)
+
+
+def _empty(folder: Path) -> None:
+    """Remove what a command left, however deep it lies and whatever it forbids.
+
+    The tools of the system walk folders of any depth, and follow no link that they meet.
+    """
+    if folder.is_symlink():
+        return
+    with contextlib.suppress(OSError):
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) or any(folder.iterdir()):
+            subprocess.run(["chmod", "-R", "u+rwx", "--", str(folder)], capture_output=True)
+            left = [f"./{path.name}" for path in folder.iterdir()]
+            for start in range(0, len(left), 100):
+                words = ["rm", "-r", "-f", "--", *left[start : start + 100]]
+                subprocess.run(words, cwd=folder, capture_output=True)
+
+
+def launch(
+    command: list[str],
+    *,
+    scratch: Path,
+    readable: Sequence[Path],
+    limits: Limits,
+    isolation: str,
+) -> Sandboxed:
+    """Start a command in a sandbox.
+
+    Args:
+        command: The program, by its full path, and its arguments.
+        scratch: An empty folder: where the command starts and the only place it may write.
+        readable: Files and folders it may read besides Python and the system's libraries.
+        limits: What it may use.
+        isolation: As for ``choose``.
+
+    Returns:
+        The running command, a context manager.
+
+    Raises:
+        SandboxError: If the isolation is not to be had or the scratch folder is not empty.
+    """
+    isolation = choose(isolation)
+    scratch = scratch.absolute()
+    readable = [Path(path).absolute() for path in readable]
+    if not scratch.is_dir() or any(scratch.iterdir()):
+        raise SandboxError(f"the scratch folder must exist and be empty: {scratch}")
+    guard_process()
+    uid, claim = another_user(isolation, scratch, readable)
+    within = {
+        "limits": asdict(limits),
+        "tasks": 2 * limits.processes + (_own_tasks() if uid is None else 0),
+        "uid": uid,
+        "restrict_calls": isolation != "plain",
+        "readable": landlock_readable(readable) if isolation == "landlock" else [],
+        "writable": [str(scratch), *DEVICES],
+    }
+    bubblewrap = isolation == "bubblewrap"
+    script = (INSIDE if bubblewrap else HERE) / "enter.py"
+    words = bubblewrap_words(scratch, readable, int(limits.file_bytes)) if bubblewrap else []
+    words += [sys.executable, "-B", "-E", "-s", "-S", str(script), json.dumps(within), *command]
+    told = {
+        "command": words,
+        "environment": _environment(scratch),
+        "scratch": str(scratch),
+        "in_memory": bubblewrap,
+        "limits": asdict(limits),
+    }
+    return Sandboxed(told, isolation, claim)
+
+
+def _own_tasks() -> int:
+    """Threads this user already runs, which the kernel's limit on processes counts too."""
+    user, tasks = os.getuid(), 0
+    for process in psutil.process_iter(["uids", "num_threads"]):
+        if process.info["uids"] and process.info["uids"].real == user:
+            tasks += process.info["num_threads"] or 1
+    return tasks
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    """A small environment: one thread, no secrets, every cache in the scratch folder."""
+    threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+        "USER": "student",
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONHASHSEED": "0",
+        "MPLBACKEND": "agg",
+        **dict.fromkeys(threads, "1"),
+    }
