@@ -4,7 +4,7 @@ figures      the style, and the few drawings that nearly every chapter repeats
 tables       quantity | model | truth | gap
 comparisons  one metric of a comparison, all models beside the truth
 
-Nothing in the package imports this module.
+Nothing in the package imports this module but the charts of ``grading``.
 """
 
 from course_utils.plotting.comparisons import compared

@@ -52,20 +52,28 @@ def words(*arguments: str) -> list[str]:
         "/proc",
     ]
     found += ["--perms", "0755", "--tmpfs", str(Path.home())]
-    folders = {Path(sys.prefix), Path(sys.base_prefix), ROOT}
-    hidden = [folder for folder in folders if folder.is_relative_to(Path.home())]
-    above = {up for folder in hidden for up in folder.parents if up.is_relative_to(Path.home())}
-    for folder in sorted(above - {Path.home()}):
-        found += ["--perms", "0755", "--dir", str(folder)]
-    for folder in hidden:
-        found += ["--ro-bind", str(folder), str(folder)]
-    found += ["--size", str(2**28), "--perms", "1777", "--tmpfs", "/tmp", "--chdir", "/tmp"]
+    found += _shown_again(Path.home())
+    found += ["--size", str(2**28), "--perms", "1777", "--tmpfs", "/tmp"]
+    found += [*_shown_again(Path("/tmp")), "--chdir", "/tmp"]
     if os.geteuid() == 0:
         user = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
         found += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "setpriv", *user]
     else:
         found += ["--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY)]
     return [*found, "--", sys.executable, "-B", *arguments]
+
+
+def _shown_again(covered: Path) -> list[str]:
+    """Show Python and the repository again where a new folder covers them."""
+    folders = {Path(sys.prefix), Path(sys.base_prefix), ROOT}
+    hidden = sorted(folder for folder in folders if folder.is_relative_to(covered))
+    above = {up for folder in hidden for up in folder.parents if up.is_relative_to(covered)}
+    found: list[str] = []
+    for folder in sorted(above - {covered}):
+        found += ["--perms", "0755", "--dir", str(folder)]
+    for folder in hidden:
+        found += ["--ro-bind", str(folder), str(folder)]
+    return found
 
 
 def missing() -> str:
