@@ -3,8 +3,8 @@
     grade_submission(Path("ada.ipynb"), "week03", seed=7)
 
 The questions, the true values and every comparison stay in this process. The submission runs in a
-sandbox, in a process that holds two of this package's files and none of the judges. Its cells are
-sent one by one. Then each question gets its own copy of that process and the judge calls the
+sandbox, in a process that holds two of this package's files, and what the week provides, and none
+of the judges. Its cells are sent one by one. Then each question gets its own copy of that process and the judge calls the
 answer through it.
 
 A cell or a question that ends the process, is late or breaks the protocol is left out. The process
@@ -15,8 +15,6 @@ named before it is taken: the one that was being taken is the one to blame.
 import builtins
 import contextlib
 import re
-import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -25,18 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.grading.limits import Limits
+from course_utils.grading.provisions import provisions
 from course_utils.grading.questions import PUBLIC_SEED, Question, Verdict
 from course_utils.grading.remote import Lost, Session, StudentError
 from course_utils.grading.sandbox import SandboxError, choose, launch
 from course_utils.grading.submissions import Submission, read_submission
-from course_utils.grading.weeks import questions_of, week_key
+from course_utils.grading.weeks import provided_in, questions_of, week_key
 
-_COPIED = ("wire.py", "child.py")
-_STUB = "from course_utils.grading.child import check, given, standing\n"
-_BEGIN = (
-    "import sys; sys.path[:0] = sys.argv[1:2]; sys.path += sys.argv[2:]; "
-    "from course_utils.grading import child; child.main()"
-)
 _SHARE = 4
 _FOR_A_PERSON = "written; a person marks it by the rubric."
 _CAUSES = {
@@ -83,7 +76,7 @@ def grade_submission(
     questions = questions_of(week)
     level = choose(isolation)
     submission = read_submission(path)
-    grading = _Grading(submission, questions, seed, level, limits)
+    grading = _Grading(submission, questions, provided_in(week), seed, level, limits)
     marks = grading.marks(began + 2 * limits.wall_seconds)
     return {
         "assignment": f"week{week_key(week)[1:]}",
@@ -106,6 +99,7 @@ class _Grading:
     Attributes:
         submission: What was handed in.
         questions: What was asked for.
+        provided: The course's modules that it may import.
         seed: Of the instances.
         isolation: As ``sandbox.choose`` gave it.
         limits: For the submission.
@@ -116,6 +110,7 @@ class _Grading:
 
     submission: Submission
     questions: Sequence[Question]
+    provided: tuple[str, ...]
     seed: int
     isolation: str
     limits: Limits
@@ -149,16 +144,15 @@ class _Grading:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             folder.chmod(0o711)
             (folder / "scratch").mkdir()
-            _copy_package(folder / "package")
-            libraries = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
-            command = [sys.executable, "-I", "-S", "-c", _BEGIN, str(folder / "package")]
+            supplies = provisions(self.provided)
             process = stack.enter_context(
                 launch(
-                    [*command, *libraries],
+                    [],
                     scratch=folder / "scratch",
-                    readable=[folder / "package"],
+                    readable=[supplies.folder],
                     limits=self.limits,
                     isolation=self.isolation,
+                    server=supplies.server,
                 )
             )
             limits = self.limits
@@ -251,14 +245,3 @@ def _kind_of(error: StudentError) -> str:
     name = type(error).__name__
     known = name if isinstance(getattr(builtins, name, None), type) else "an error of its own"
     return known if error.line is None else f"{known} in line {error.line}"
-
-
-def _copy_package(folder: Path) -> None:
-    """Put what runs inside the sandbox where it can be read: no judge is among it."""
-    package = folder / "course_utils" / "grading"
-    package.mkdir(parents=True)
-    (package.parent / "__init__.py").write_text("", encoding="utf-8")
-    (package / "__init__.py").write_text(_STUB, encoding="utf-8")
-    for name in _COPIED:
-        text = Path(__file__).with_name(name).read_text(encoding="utf-8")
-        (package / name).write_text(text, encoding="utf-8")

@@ -1,17 +1,17 @@
-"""The last step into a sandbox: give up what is not needed, then become the student's process.
+"""The last step into a sandbox: give up what is not needed, before any code of a submission.
 
-Runs inside, before any code of a submission, with the standard library alone. The order matters:
-limits first, while they may still be set; then another user, which drops every privilege; then
-the promise never to gain one again (``no_new_privs``); then the file rules of Landlock and the
-filter on system calls, which need that promise. After ``exec`` none of it can be taken back.
+Runs in a copy of the fork server that is about to become a student's process. The order matters:
+first the namespaces that bubblewrap has made; then limits, while they may still be set; then
+another user, which drops every privilege; then the promise never to gain one again
+(``no_new_privs``); then the file rules of Landlock and the filter on system calls, which need that
+promise. None of it can be taken back.
 """
 
-import json
 import os
 import resource
 import sys
 
-import landlock  # a neighbour of this file, not of the package
+import landlock  # a neighbour of this file, without the package
 
 SPARE_TIME = 10  # the grader may grant more time; its watch is the exact one
 LESS_URGENT = 10  # than the warden, which must be heard through a fork bomb
@@ -52,24 +52,41 @@ def drop_user(uid: int) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def main() -> None:
-    """Confine this process as the first argument says and become the command after it."""
-    told = json.loads(sys.argv[1])
+def enter(told: dict, holder: int | None) -> None:
+    """Confine this process for good.
+
+    Args:
+        told: What ``sandbox.launch`` decided: the limits, the user, the rules.
+        holder: A process in the namespaces to enter, if there are any.
+    """
+    os.umask(0o077)
+    if holder is not None:
+        landlock.join_namespaces(holder)
+        _go_inside()
+    os.chdir(told["scratch"])
     set_limits(told["limits"], told["tasks"])
     os.nice(LESS_URGENT)
+    if told["restrict_calls"]:
+        landlock.bar_privileges()
     if told["uid"] is not None:
         drop_user(told["uid"])
-    elif os.geteuid() == 0 and told["restrict_calls"]:
-        landlock.drop_privileges()
+    if told["restrict_calls"]:
+        landlock.drop_capabilities()
+    landlock.tie_to_parent()
     if sys.platform == "linux":
         landlock.never_gain_privileges()
     if told["readable"]:
         landlock.restrict_files(told["readable"], told["writable"])
     if told["restrict_calls"]:
         landlock.restrict_calls()
-    os.umask(0o077)
-    os.execv(sys.argv[2], sys.argv[2:])
 
 
-if __name__ == "__main__":
-    main()
+def _go_inside() -> None:
+    """Fork; the copy is inside the joined process namespace and goes on, this one waits for it."""
+    inside = os.fork()
+    if not inside:
+        return
+    os.closerange(0, 3)  # or the grader would never see the end of the pipes
+    landlock.drop_capabilities()
+    code = os.waitstatus_to_exitcode(os.waitpid(inside, 0)[1])
+    os._exit(code if code >= 0 else 128 - code)

@@ -35,8 +35,6 @@ WARNINGS = {
     "plain": "NO ISOLATION: a submission can read, change and delete files, end other processes "
     "and use the network",
 }
-INSIDE = Path("/run/enter")  # where bubblewrap shows the programs that run inside
-PROGRAMS = ("enter.py", "landlock.py")
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 SETTINGS = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/alternatives", "/etc/fonts")
 KERNEL_FILES = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu")
@@ -119,7 +117,7 @@ def landlock_readable(readable: Sequence[Path]) -> list[str]:
 
 
 def bubblewrap_words(scratch: Path, readable: Sequence[Path], scratch_bytes: int) -> list[str]:
-    """The bubblewrap command line up to the command it runs.
+    """The bubblewrap command line up to the command that holds the namespaces open.
 
     Args:
         scratch: Where a new, empty file system in memory is shown.
@@ -131,9 +129,7 @@ def bubblewrap_words(scratch: Path, readable: Sequence[Path], scratch_bytes: int
     """
     words = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--cap-drop", "ALL"]
     words += [f"--unshare-{kind}" for kind in ("pid", "net", "ipc", "uts", "cgroup-try")]
-    if os.geteuid() == 0:  # to become another user inside, which gives these up again
-        words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
-    else:
+    if os.geteuid() != 0:
         words += ["--unshare-user", "--disable-userns"]
     for place in map(Path, SYSTEM):
         if place.is_symlink():
@@ -143,14 +139,13 @@ def bubblewrap_words(scratch: Path, readable: Sequence[Path], scratch_bytes: int
     for setting in SETTINGS:
         words += ["--ro-bind-try", setting, setting]
     words += ["--proc", "/proc", "--dev", "/dev"]
-    shown = {path: path for path in (*python_folders(), *readable) if not _in_system(path)}
-    shown |= {HERE / name: INSIDE / name for name in PROGRAMS}
-    above = {folder for path in (*shown.values(), scratch) for folder in path.parents}
+    shown = [path for path in (*python_folders(), *readable) if not _in_system(path)]
+    above = {folder for path in (*shown, scratch) for folder in path.parents}
     for folder in sorted(above - {Path("/")}):
         if not _in_system(folder):
             words += ["--perms", "0755", "--dir", str(folder)]
-    for path, place in shown.items():
-        words += ["--ro-bind", str(path), str(place)]
+    for path in shown:
+        words += ["--ro-bind", str(path), str(path)]
     words += ["--perms", "0777", "--size", str(scratch_bytes), "--tmpfs", str(scratch)]
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(scratch)]
 

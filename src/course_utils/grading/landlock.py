@@ -1,4 +1,4 @@
-"""Asking the kernel for less: three requests that Python has no name for, through ctypes.
+"""Asking the kernel for less: requests that Python has no name for, through ctypes.
 
 - ``guard_process`` protects the grader: no process of the same user may trace it or read its
   memory, and orphans below it come back to it.
@@ -8,20 +8,34 @@
 - ``restrict_calls`` is *seccomp*: a small program that the kernel runs before each system call.
   It closes what Landlock leaves open: every kind of socket, shared memory that outlives its
   maker, tracing, new namespaces, and calls that change the limits of *another* process.
+- ``join_namespaces`` goes where another process already is: it sees the files, the processes and
+  the network that the other one sees, and nothing else (Linux 5.8).
 
-Standard library alone: this file is also read inside the sandbox (``enter``).
+Standard library alone: this file is read by the fork server, which trusts nothing else.
 """
 
 import ctypes
 import errno
 import os
+import signal
 import struct
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 4, 22, 36, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP = 1, 4, 22
+PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 PR_CAPBSET_DROP, PR_SET_SECUREBITS, NO_ROOT_AND_LOCKED = 24, 28, 0b11
+CAPABILITY_VERSION = 0x20080522
+NAMESPACES = {
+    "mnt": 0x00020000,
+    "cgroup": 0x02000000,
+    "uts": 0x04000000,
+    "ipc": 0x08000000,
+    "user": 0x10000000,
+    "pid": 0x20000000,
+    "net": 0x40000000,
+}
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every processor
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
 TRUNCATE, IOCTL_DEVICE = 1 << 14, 1 << 15
@@ -93,9 +107,14 @@ def _checked(result: int, what: str) -> int:
 def guard_process() -> None:
     """Make this process untraceable, and the new parent of orphans below it (Linux only)."""
     if sys.platform == "linux":
-        prctl = _kernel().prctl
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        forbid_tracing()
+        _kernel().prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def forbid_tracing() -> None:
+    """Keep every process of the same user from tracing this one or reading its memory."""
+    if sys.platform == "linux":
+        _kernel().prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def never_gain_privileges() -> None:
@@ -103,12 +122,44 @@ def never_gain_privileges() -> None:
     _checked(_kernel().prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
 
 
-def drop_privileges() -> None:
-    """User 0 keeps its number and loses everything else that comes with it at the next exec."""
+def bar_privileges() -> None:
+    """No program that is run from here on gives a capability, not even to user 0."""
     prctl = _kernel().prctl
     for capability in range(64):
         prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
-    _checked(prctl(PR_SET_SECUREBITS, NO_ROOT_AND_LOCKED, 0, 0, 0), "securebits")
+    prctl(PR_SET_SECUREBITS, NO_ROOT_AND_LOCKED, 0, 0, 0)  # needed by user 0, refused to others
+
+
+def drop_capabilities() -> None:
+    """Give up every capability of this process."""
+    header, none = struct.pack("=Ii", CAPABILITY_VERSION, 0), bytes(24)
+    _checked(_kernel().capset(header, none), "capset")
+
+
+def tie_to_parent() -> None:
+    """End with the parent process, and be as readable to it as any program (Linux only)."""
+    if sys.platform == "linux":
+        prctl = _kernel().prctl
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+
+
+def join_namespaces(process: int) -> None:
+    """Enter all namespaces of another process; its processes are those of the next fork.
+
+    Args:
+        process: Its number. This process must have one thread only.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    kinds = 0
+    for name, flag in NAMESPACES.items():
+        theirs, ours = (Path(f"/proc/{who}/ns/{name}").stat().st_ino for who in (process, "self"))
+        kinds |= flag if theirs != ours else 0
+    place = os.pidfd_open(process)
+    _checked(_kernel().setns(place, kinds), "setns")
+    os.close(place)
 
 
 def landlock_version() -> int:

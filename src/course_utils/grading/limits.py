@@ -16,7 +16,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 
 import psutil
@@ -72,18 +72,32 @@ def descendants(root: psutil.Process) -> list[psutil.Process]:
     return []
 
 
-def end_all(root: psutil.Process) -> None:
-    """Kill every descendant; all are stopped first, so that none can fork while others die."""
+def stop_all(root: psutil.Process) -> set[int]:
+    """Stop every descendant, so that none can fork while others die; return their numbers."""
     stopped: set[int] = set()
     while new := {process.pid for process in descendants(root)} - stopped:
-        _signal(new, signal.SIGSTOP)
+        send(new, signal.SIGSTOP)
         stopped |= new
+    return stopped
+
+
+def end_all(root: psutil.Process, reap: Callable[[], None]) -> None:
+    """Kill every descendant and wait until none is left.
+
+    Args:
+        root: This process.
+        reap: Waits for children that have ended. The first process of a namespace cannot end
+            before all others of it have been waited for.
+    """
+    stop_all(root)
     while left := {process.pid for process in descendants(root)}:
-        _signal(left, signal.SIGKILL)
+        send(left, signal.SIGKILL)
+        reap()
         time.sleep(0.002)
 
 
-def _signal(pids: set[int], number: int) -> None:
+def send(pids: Iterable[int], number: int) -> None:
+    """Send a signal to processes, those that have gone left out."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)

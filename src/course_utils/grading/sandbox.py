@@ -1,10 +1,11 @@
-"""Run a command that nobody trusts, with as little of the machine as it needs.
+"""Run code that nobody trusts, with as little of the machine as it needs.
 
-Four processes stand behind one another. The *grader* calls ``launch`` and speaks with the command
-over two pipes. Its child, the *warden*, watches what the command's whole tree uses and ends all of
-it. Below the warden comes *bubblewrap*, if the machine has it; then *enter*, which takes on the
-limits and gives up what is not needed; and that one becomes the command. What each kind of
-isolation promises stands in ``isolation``; the limits and the watch are the same for all.
+Behind one another stand these processes. The *grader* calls ``launch`` and speaks with the code
+over two pipes. The *fork server* has imported what the code needs and is copied. A copy of it, the
+*warden*, watches what the code's whole tree uses and ends all of it. A copy of the warden takes on
+the limits, gives up what is not needed (``enter``), and then runs the code. Where the machine has
+*bubblewrap*, that program makes the namespaces it enters. What each kind of isolation promises
+stands in ``isolation``; the limits and the watch are the same for all.
 
     with launch([sys.executable, "program.py"], scratch=folder, readable=[...],
                 limits=Limits(), isolation=choose("auto")) as box:
@@ -17,9 +18,9 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -28,10 +29,9 @@ from typing import Any, BinaryIO
 
 import psutil
 
+from course_utils.grading.forkclient import ENVIRONMENT, ForkServer
 from course_utils.grading.isolation import (
     DEVICES,
-    HERE,
-    INSIDE,
     WARNINGS,
     SandboxError,
     another_user,
@@ -41,11 +41,13 @@ from course_utils.grading.isolation import (
     landlock_readable,
 )
 from course_utils.grading.landlock import guard_process
-from course_utils.grading.limits import Limits, end_all
+from course_utils.grading.limits import Limits, send, stop_all
 
 __all__ = ["WARNINGS", "Limits", "SandboxError", "Sandboxed", "available", "choose", "launch"]
 
 PATIENCE = 5.0  # seconds a warden may take to answer before it counts as lost
+START = 120.0  # seconds a fork server may take to import everything and make the first warden
+_PLAIN_SERVER = ForkServer()
 
 
 class Sandboxed:
@@ -54,6 +56,7 @@ class Sandboxed:
     Args:
         told: What the warden is told to start.
         isolation: The kind of isolation.
+        server: What the warden is a copy of.
         claim: What to close at the end to give the number of its user back.
 
     Attributes:
@@ -62,23 +65,31 @@ class Sandboxed:
         isolation: The kind of isolation it runs under.
     """
 
-    def __init__(self, told: dict[str, Any], isolation: str, claim: socket.socket | None) -> None:
+    def __init__(
+        self,
+        told: dict[str, Any],
+        isolation: str,
+        server: ForkServer,
+        claim: socket.socket | None,
+    ) -> None:
         self.isolation = isolation
         self._scratch, self._claim = Path(told["scratch"]), claim
         self._control, theirs = socket.socketpair()
         self._last: dict[str, Any] = {"cpu_seconds": 0.0, "memory_bytes": 0, "stderr": ""}
-        with theirs:
-            program = [sys.executable, str(HERE / "warden.py"), json.dumps(told)]
-            self._warden = subprocess.Popen(
-                [*program, str(theirs.fileno())],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+        (source, ours_in), (ours_out, sink) = os.pipe(), os.pipe()
+        self.stdin: BinaryIO = os.fdopen(ours_in, "wb")
+        self.stdout: BinaryIO = os.fdopen(ours_out, "rb")
         self._answers = self._control.makefile("rb")
-        self.stdin: BinaryIO = self._warden.stdin
-        self.stdout: BinaryIO = self._warden.stdout
+        try:
+            server.fork(told, [theirs.fileno(), source, sink])
+        finally:
+            theirs.close()
+            os.close(source)
+            os.close(sink)
+        self._warden = self._read(START).get("warden", 0)
+        if not self._warden:
+            self.kill()
+            raise SandboxError(f"no sandbox: {self.cause()}")
 
     def __enter__(self) -> "Sandboxed":
         return self
@@ -91,11 +102,16 @@ class Sandboxed:
         if "cause" not in self._last:
             with contextlib.suppress(OSError):  # a warden that has ended left its last word
                 self._control.sendall(json.dumps(request).encode() + b"\n")
-            line = b""
-            if select.select([self._control], [], [], PATIENCE)[0]:
-                with contextlib.suppress(OSError):
-                    line = self._answers.readline()
-            self._last |= json.loads(line or b'{"cause": "its watch was ended"}')
+            self._read(PATIENCE)
+        return self._last
+
+    def _read(self, patience: float) -> dict[str, Any]:
+        """Read what the warden says next; silence means that it is lost."""
+        line = b""
+        if select.select([self._control], [], [], patience)[0]:
+            with contextlib.suppress(OSError):
+                line = self._answers.readline()
+        self._last |= json.loads(line or b'{"cause": "its watch was ended"}')
         return self._last
 
     @property
@@ -140,14 +156,9 @@ class Sandboxed:
         for pipe in (self.stdin, self.stdout):
             with contextlib.suppress(OSError):
                 pipe.close()
-        try:
-            self._warden.wait(PATIENCE)
-        except subprocess.TimeoutExpired:  # stopped by a command that nothing kept from it
-            with contextlib.suppress(psutil.Error):
-                end_all(psutil.Process(self._warden.pid))
-            self._warden.kill()
-            self._warden.wait()
-        _end_session(self._warden.pid)
+        if self._warden:
+            _end_warden(self._warden)
+            _end_session(self._warden)
         self._answers.close()
         self._control.close()
         if self._claim is not None:
@@ -155,13 +166,35 @@ class Sandboxed:
         _empty(self._scratch)
 
 
+def _end_warden(pid: int) -> None:
+    """Wait until a warden has gone; end one that was stopped by code that nothing kept from it."""
+    with contextlib.suppress(psutil.Error):
+        warden = psutil.Process(pid)
+        try:
+            warden.wait(PATIENCE)
+        except psutil.TimeoutExpired:
+            left = stop_all(warden) | {pid}
+            send(left, signal.SIGKILL)
+            end = time.monotonic() + PATIENCE
+            while left and time.monotonic() < end:
+                left = {number for number in left if not _gone(number)}
+                time.sleep(0.002)
+
+
+def _gone(pid: int) -> bool:
+    """Whether a process is no more; what has become our child is waited for."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return not psutil.pid_exists(pid)
+
+
 def _end_session(session: int) -> None:
     """End what a warden left because it was itself ended; as orphans they are now our children."""
     for process in psutil.Process().children():
         with contextlib.suppress(OSError, psutil.Error):
             if os.getsid(process.pid) == session:
-                end_all(process)
-                process.kill()
+                send(stop_all(process) | {process.pid}, signal.SIGKILL)
                 process.wait(PATIENCE)
 
 
@@ -188,15 +221,18 @@ def launch(
     readable: Sequence[Path],
     limits: Limits,
     isolation: str,
+    server: ForkServer = _PLAIN_SERVER,
 ) -> Sandboxed:
-    """Start a command in a sandbox.
+    """Start a command, or what a fork server is for, in a sandbox.
 
     Args:
-        command: The program, by its full path, and its arguments.
+        command: The program, by its full path, and its arguments; empty to run in a copy of the
+            server the function that it was made for.
         scratch: An empty folder: where the command starts and the only place it may write.
         readable: Files and folders it may read besides Python and the system's libraries.
         limits: What it may use.
         isolation: As for ``choose``.
+        server: What is copied.
 
     Returns:
         The running command, a context manager.
@@ -211,26 +247,21 @@ def launch(
         raise SandboxError(f"the scratch folder must exist and be empty: {scratch}")
     guard_process()
     uid, claim = another_user(isolation, scratch, readable)
-    within = {
+    bubblewrap, landlock = isolation == "bubblewrap", isolation == "landlock"
+    file_bytes = int(limits.file_bytes)
+    told = {
+        "command": command,
+        "environment": {**ENVIRONMENT, "HOME": str(scratch), "TMPDIR": str(scratch)},
+        "scratch": str(scratch),
+        "namespaces": bubblewrap_words(scratch, readable, file_bytes) if bubblewrap else [],
         "limits": asdict(limits),
         "tasks": 2 * limits.processes + (_own_tasks() if uid is None else 0),
         "uid": uid,
         "restrict_calls": isolation != "plain",
-        "readable": landlock_readable(readable) if isolation == "landlock" else [],
+        "readable": landlock_readable(readable) if landlock else [],
         "writable": [str(scratch), *DEVICES],
     }
-    bubblewrap = isolation == "bubblewrap"
-    script = (INSIDE if bubblewrap else HERE) / "enter.py"
-    words = bubblewrap_words(scratch, readable, int(limits.file_bytes)) if bubblewrap else []
-    words += [sys.executable, "-B", "-E", "-s", "-S", str(script), json.dumps(within), *command]
-    told = {
-        "command": words,
-        "environment": _environment(scratch),
-        "scratch": str(scratch),
-        "in_memory": bubblewrap,
-        "limits": asdict(limits),
-    }
-    return Sandboxed(told, isolation, claim)
+    return Sandboxed(told, isolation, server, claim)
 
 
 def _own_tasks() -> int:
@@ -240,20 +271,3 @@ def _own_tasks() -> int:
         if process.info["uids"] and process.info["uids"].real == user:
             tasks += process.info["num_threads"] or 1
     return tasks
-
-
-def _environment(scratch: Path) -> dict[str, str]:
-    """A small environment: one thread, no secrets, every cache in the scratch folder."""
-    threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(scratch),
-        "TMPDIR": str(scratch),
-        "USER": "student",
-        "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONNOUSERSITE": "1",
-        "PYTHONHASHSEED": "0",
-        "MPLBACKEND": "agg",
-        **dict.fromkeys(threads, "1"),
-    }

@@ -10,89 +10,91 @@ It is also the watchdog. Several times in a second it adds up what the tree uses
 socket to the grader, the death of the grader ends the sandbox too, be it by a signal nobody can
 catch. It is not *dumpable*: a process of the same user can neither trace it nor read its memory.
 
-Started by ``sandbox.launch`` as a program of its own. Over the socket travel lines of JSON:
-``{"ask": "usage"}``, ``{"ask": "stderr"}``, ``{"budget": [cpu, wall]}`` or ``{"kill": true}`` from
-the grader, one answer each; and at the end ``{"cause": ..., "cpu_seconds": ...}``.
+A copy of the fork server, made for one sandbox. Over the socket travel lines of JSON. First comes
+``{"warden": pid}``; then ``{"ask": "usage"}``, ``{"budget": [cpu, wall]}`` or ``{"kill": true}``
+from the grader, one answer each; and at the end ``{"cause": ..., "cpu_seconds": ...}``.
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import selectors
 import signal
 import socket
 import stat
-import sys
+import subprocess
+import tempfile
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
-from landlock import guard_process  # neighbours of this file, without the package
+from enter import enter  # neighbours of this file, without the package
+from landlock import call_filter, guard_process
 from limits import Limits, Usage, descendants, end_all, measure
 
-PR_SET_PDEATHSIG = 1
 TICK = 0.1  # seconds between two looks at the tree
 MANY_FILES = 5000  # in the scratch folder
 TAIL = 8192  # bytes of standard error that are kept
 
 
 class Warden:
-    """One sandboxed command and everything below it.
+    """One sandboxed process and everything below it.
 
     Args:
-        command: What to start.
-        environment: Its environment, all of it.
-        scratch: The folder it may write, where it starts.
-        in_memory: Whether that folder is a file system of its own, whose size is bounded.
-        limits: What it may use.
+        told: What ``sandbox.launch`` decided.
+        begin: What the sandboxed process does once it is confined.
         control: The socket to the grader.
+
+    Raises:
+        OSError: The namespaces cannot be made.
     """
 
     def __init__(
-        self,
-        command: list[str],
-        environment: dict[str, str],
-        scratch: Path,
-        in_memory: bool,
-        limits: Limits,
-        control: socket.socket,
+        self, told: dict[str, Any], begin: Callable[[], None], control: socket.socket
     ) -> None:
-        self.limits, self.control = limits, control
-        self.scratch, self.in_memory = scratch, in_memory
+        self.limits, self.control = Limits(**told["limits"]), control
+        self.scratch, self.in_memory = Path(told["scratch"]), bool(told["namespaces"])
         self.cause = ""
         self.tail = b""
         self.written = 0
         self.usage = Usage(0.0, 0, 0)
-        self.cpu_end = limits.cpu_seconds
-        self.wall_end = time.monotonic() + limits.wall_seconds
-        self.status: int | None = None  # of wait, once the command has ended
+        self.cpu_end = self.limits.cpu_seconds
+        self.wall_end = time.monotonic() + self.limits.wall_seconds
+        self.status: int | None = None  # of wait, once the process has ended
         self.me = psutil.Process()
+        self._send(warden=os.getpid())
+        self.holder = _hold(told["namespaces"]) if told["namespaces"] else None
         self.errors, child_errors = os.pipe()
-        self.main = self._start(command, environment, child_errors)
+        self.main = self._start(told, begin, child_errors)
         os.close(child_errors)
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1):
             os.dup2(null, stream)  # or the grader would never see the end of the pipes
 
-    def _start(self, command: list[str], environment: dict, errors: int) -> int:
+    def _start(self, told: dict[str, Any], begin: Callable[[], None], errors: int) -> int:
+        inside = None if self.holder is None else descendants(psutil.Process(self.holder.pid))[-1]
         pid = os.fork()
         if pid:
             return pid
         try:
-            if sys.platform == "linux":
-                ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             os.setpgid(0, 0)
             os.dup2(errors, 2)
-            os.chdir(self.scratch)
-            os.execve(command[0], command, environment)
-        except BaseException as error:
-            os.write(2, f"cannot start {command[0]}: {error}\n".encode())
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+            enter(told, None if inside is None else inside.pid)
+            os.environ.clear()
+            os.environ.update(told["environment"])
+            begin()
+            os._exit(0)
+        except BaseException:
+            os.write(2, traceback.format_exc().encode())
         finally:
             os._exit(127)
 
     def run(self) -> None:
-        """Watch until the command ends or is ended, clear up, and tell the grader."""
+        """Watch until the process ends or is ended, clear up, and tell the grader."""
         wake, woken = os.pipe()
         os.set_blocking(woken, False)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
@@ -176,13 +178,13 @@ class Warden:
             self.wall_end = time.monotonic() + wall
         self._send(stderr=self.tail.decode(errors="replace"))
 
-    def _send(self, **more: str) -> None:
+    def _send(self, **more: Any) -> None:
         message = {**vars(self.usage), **more}
         with contextlib.suppress(OSError):
             self.control.sendall(json.dumps(message).encode() + b"\n")
 
     def _reap(self) -> None:
-        """Wait for every child that has ended; remember how the command itself did."""
+        """Wait for every child that has ended; remember how the process itself did."""
         with contextlib.suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 if found[0] == self.main:
@@ -190,7 +192,7 @@ class Warden:
 
     def _end(self) -> None:
         """Stop what is left, so that nothing can fork on, then kill and reap it."""
-        end_all(self.me)
+        end_all(self.me, self._reap)
         self._reap()
         self.usage = measure(self.me, [], self.limits.memory_bytes)
         os.set_blocking(self.errors, False)
@@ -200,6 +202,31 @@ class Warden:
         self._send(
             cause=self.cause or describe(self.status), stderr=self.tail.decode(errors="replace")
         )
+
+
+def _hold(words: list[str]) -> subprocess.Popen:
+    """Let bubblewrap make namespaces; they last as long as this process keeps the pipe open.
+
+    The program inside only copies its input to its output. Its answer says that all is laid out.
+
+    Raises:
+        OSError: Bubblewrap does not get there.
+    """
+    with tempfile.TemporaryFile() as rules:
+        rules.write(call_filter(os.uname().machine))
+        rules.seek(0)
+        command = [*words, "--seccomp", str(rules.fileno()), "--", "/bin/cat"]
+        holder = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=[rules.fileno()],
+        )
+    os.write(holder.stdin.fileno(), b"\n")
+    if os.read(holder.stdout.fileno(), 1) != b"\n":
+        raise OSError((holder.stderr.read().decode(errors="replace").splitlines() or ["?"])[-1])
+    return holder
 
 
 def describe(status: int) -> str:
@@ -243,16 +270,19 @@ def unnamed_files(tree: list[psutil.Process]) -> int:
     return sum(sizes.values())
 
 
-def main() -> None:
-    """Read what to start from the first argument and the control socket from the second."""
+def watch(told: dict[str, Any], begin: Callable[[], None], control: socket.socket) -> None:
+    """Start one sandbox and stay until it has ended.
+
+    Args:
+        told: What ``sandbox.launch`` decided.
+        begin: What the sandboxed process does once it is confined.
+        control: The socket to the grader.
+    """
     guard_process()
-    told = json.loads(sys.argv[1])
-    control = socket.socket(fileno=int(sys.argv[2]))
-    control.set_inheritable(False)
-    scratch, limits = Path(told["scratch"]), Limits(**told["limits"])
-    command, environment, in_memory = told["command"], told["environment"], told["in_memory"]
-    Warden(command, environment, scratch, in_memory, limits, control).run()
-
-
-if __name__ == "__main__":
-    main()
+    with control:
+        try:
+            warden = Warden(told, begin, control)
+        except OSError as error:
+            control.sendall(json.dumps({"cause": f"no sandbox: {error}"}).encode() + b"\n")
+        else:
+            warden.run()

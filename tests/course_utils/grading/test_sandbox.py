@@ -477,5 +477,5 @@ os.chmod(".", 0)
 def test_a_command_that_cannot_start_says_why(scratch):
     missing = ["/nowhere/python"]
     with launch(missing, scratch=scratch, readable=[], limits=SMALL, isolation="plain") as box:
-        assert box.wait(5) == "exit 1"
+        assert box.wait(5) == "exit 127"
         assert "/nowhere/python" in box.stderr_tail() or "No such file" in box.stderr_tail()

@@ -8,6 +8,7 @@ from course_utils.grading.questions import Question
 from course_utils.grading.weeks import week01
 
 _ASSIGNMENTS: dict[str, tuple[Question, ...]] = {"w01": week01.QUESTIONS}
+_PROVIDED: dict[str, tuple[str, ...]] = {"w01": week01.PROVIDED}
 
 
 def questions_of(week: str) -> tuple[Question, ...]:
@@ -20,6 +21,15 @@ def questions_of(week: str) -> tuple[Question, ...]:
         ArgumentError: There is no such assignment.
     """
     return _ASSIGNMENTS[week_key(week)]
+
+
+def provided_in(week: str) -> tuple[str, ...]:
+    """The modules of the course that submissions to an assignment may import, by dotted name.
+
+    Raises:
+        ArgumentError: There is no such assignment.
+    """
+    return _PROVIDED.get(week_key(week), ())
 
 
 def week_key(week: str) -> str:

@@ -3,6 +3,9 @@
 from course_utils.grading.judges import chain, counts, markov_weights, masks, nade, quantities, text
 from course_utils.grading.questions import Criterion, Question
 
+PROVIDED: tuple[str, ...] = ()
+"""Modules of the course that a submission may import; here it writes everything itself."""
+
 QUESTIONS = (
     Question(
         id="w01-log-prob",
