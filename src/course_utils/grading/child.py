@@ -24,6 +24,7 @@ import random
 import resource
 import signal
 import site
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -84,6 +85,7 @@ def main() -> None:
     channel = Channel(_moved(0, os.O_RDONLY), _moved(1, os.O_WRONLY))
     site.setquit()
     os.environ.update(HOME=str(Path.cwd()), TMPDIR=str(Path.cwd()), MPLBACKEND="Agg")
+    tempfile.tempdir = None  # known from before the copy
     _desk.names.update(__name__="__main__", display=print)
     _Server(channel).serve({"start": _start, "cell": _run_cell, "open": _serve_question})
 

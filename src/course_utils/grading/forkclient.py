@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ class ForkServer:
     """A process that is copied for each sandbox; started when first needed, and anew if it dies.
 
     Args:
-        path: Folders to import from, before Python's own.
+        path: Folders to import from, before Python's own; removed at the end.
         modules: What it imports before the first copy, by dotted name.
         begin: ``module:function``, what a copy runs once it is confined; empty if each sandbox
             is given a command.
@@ -42,10 +44,14 @@ class ForkServer:
     def __init__(
         self, path: Sequence[Path] = (), modules: Sequence[str] = (), begin: str = ""
     ) -> None:
-        folders = [*map(str, path), *LIBRARIES]
-        self._told = json.dumps({"path": folders, "modules": list(modules), "begin": begin})
-        self._process: subprocess.Popen | None = None
-        self._owner = 0
+        self._path, self._modules, self._begin = list(map(str, path)), list(modules), begin
+        self._run: _Run | None = None
+        self._caches = ""
+
+    @property
+    def pid(self) -> int:
+        """The number of the server's process; 0 if none was started by this one."""
+        return self._run.process.pid if self._run and self._run.owner == os.getpid() else 0
 
     def fork(self, told: dict[str, Any], descriptors: Sequence[int]) -> None:
         """Ask for one more sandbox.
@@ -59,42 +65,66 @@ class ForkServer:
         """
         data = json.dumps(told).encode()
         for _ in range(2):
-            self._start()
+            run = self._started()
             try:
-                socket.send_fds(self._socket, [HEADER.pack(len(data))], list(descriptors))
-                self._socket.sendall(data)
+                socket.send_fds(run.socket, [HEADER.pack(len(data))], list(descriptors))
+                run.socket.sendall(data)
                 return
             except OSError:
-                self.close()
-        raise SandboxError(f"the fork server does not start: {self._last_words}")
+                run.process.kill()
+                run.process.wait()
+        raise SandboxError(f"the fork server does not start: {self.last_words()}")
 
-    def _start(self) -> None:
-        if self._owner == os.getpid() and self._process.poll() is None:
-            return
-        self._owner = os.getpid()
-        self._socket, theirs = socket.socketpair()
-        self._errors = tempfile.TemporaryFile()
-        program = [sys.executable, "-I", "-S", "-B", str(HERE / "forkserver.py"), self._told]
+    def last_words(self) -> str:
+        """The last line it wrote to its standard error."""
+        self._run.errors.seek(0)
+        lines = self._run.errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it says nothing"
+
+    def _started(self) -> "_Run":
+        if self._run is None or self._run.owner != os.getpid():
+            self._caches = tempfile.mkdtemp(prefix="course-caches-")
+        elif self._run.process.poll() is None:
+            return self._run
+        else:
+            self._run.close()
+        remove = [self._caches, *self._path]
+        told = {"path": [*self._path, *LIBRARIES], "remove": remove}
+        told |= {"modules": self._modules, "begin": self._begin}
+        self._run = _Run(json.dumps(told), self._caches)
+        weakref.finalize(self, _Run.finish, self._run, remove)
+        return self._run
+
+
+class _Run:
+    """One server process, the socket to it, and what it wrote to standard error."""
+
+    def __init__(self, told: str, caches: str) -> None:
+        self.owner = os.getpid()
+        self.errors = tempfile.TemporaryFile()
+        self.socket, theirs = socket.socketpair()
+        program = [sys.executable, "-I", "-S", "-B", str(HERE / "forkserver.py"), told]
         with theirs:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [*program, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=self._errors,
+                stderr=self.errors,
                 pass_fds=[theirs.fileno()],
-                env=ENVIRONMENT,
+                env={**ENVIRONMENT, "TMPDIR": caches, "HOME": caches},
                 start_new_session=True,
             )
 
-    @property
-    def _last_words(self) -> str:
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it says nothing"
-
     def close(self) -> None:
-        """End it; sandboxes that were made from it go on."""
-        if self._process is not None and self._owner == os.getpid():
-            self._socket.close()
-            self._process.kill()
-            self._process.wait()
+        self.socket.close()
+        self.errors.close()
+
+    def finish(self, remove: Sequence[str]) -> None:
+        """End the server; sandboxes that were made from it go on."""
+        if self.owner != os.getpid():
+            return
+        self.close()
+        self.process.kill()
+        self.process.wait()
+        for folder in remove:
+            shutil.rmtree(folder, ignore_errors=True)

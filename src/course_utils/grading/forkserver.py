@@ -13,6 +13,7 @@ the standard input and output of the student's process. It ends when the grader 
 import importlib
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -90,6 +91,8 @@ def main() -> None:
     begin = getattr(importlib.import_module(module), function) if module else None
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     serve(source, begin)
+    for folder in told["remove"]:  # also if the grader was ended before it could
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

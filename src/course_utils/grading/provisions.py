@@ -24,6 +24,8 @@ _STUB = "from course_utils.grading.child import check, given, standing\n"
 class Provisions:
     """A folder with the package as a submission sees it, and the fork server that has imported it.
 
+    The server removes the folder when it ends.
+
     Args:
         modules: What a week provides, by dotted name; empty for nothing beyond ``grading``.
 
@@ -34,15 +36,15 @@ class Provisions:
 
     def __init__(self, modules: Sequence[str] = ()):
         files = provided_files(modules)
-        self._holder = tempfile.TemporaryDirectory(prefix="course-provisions-")
-        self.folder = Path(self._holder.name)
+        self.folder = Path(tempfile.mkdtemp(prefix="course-provisions-"))
         self.folder.chmod(0o755)
         for name in files:
             _copy(name, self.folder / ROOT.name / name)
         (self.folder / ROOT.name / "grading" / "__init__.py").write_text(_STUB, encoding="utf-8")
         (self.folder / ROOT.name / "__init__.py").write_text("", encoding="utf-8")
-        begin = "course_utils.grading.child:main"
-        self.server = ForkServer([self.folder], [*PRELOADED, *modules], begin)
+        self.server = ForkServer(
+            [self.folder], [*PRELOADED, *modules], "course_utils.grading.child:main"
+        )
 
 
 @cache

@@ -89,7 +89,7 @@ class Sandboxed:
         self._warden = self._read(START).get("warden", 0)
         if not self._warden:
             self.kill()
-            raise SandboxError(f"no sandbox: {self.cause()}")
+            raise SandboxError(f"no sandbox: {self.cause()}; {server.last_words()}")
 
     def __enter__(self) -> "Sandboxed":
         return self

@@ -23,6 +23,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 import traceback
@@ -87,6 +88,7 @@ class Warden:
             os.environ.clear()
             os.environ.update(told["environment"])
             begin()
+            sys.stdout.flush()
             os._exit(0)
         except BaseException:
             os.write(2, traceback.format_exc().encode())
@@ -207,7 +209,9 @@ class Warden:
 def _hold(words: list[str]) -> subprocess.Popen:
     """Let bubblewrap make namespaces; they last as long as this process keeps the pipe open.
 
-    The program inside only copies its input to its output. Its answer says that all is laid out.
+    The program inside only copies its input to its output, and its answer says that all is laid
+    out. It is the first process there, which the others cannot end, and as it ignores the end of
+    its children, the kernel clears away the orphans it is given.
 
     Raises:
         OSError: Bubblewrap does not get there.
@@ -215,7 +219,8 @@ def _hold(words: list[str]) -> subprocess.Popen:
     with tempfile.TemporaryFile() as rules:
         rules.write(call_filter(os.uname().machine))
         rules.seek(0)
-        command = [*words, "--seccomp", str(rules.fileno()), "--", "/bin/cat"]
+        command = [*words, "--as-pid-1", "--seccomp", str(rules.fileno())]
+        command += ["--", "/bin/sh", "-c", "trap '' CHLD; exec cat"]
         holder = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

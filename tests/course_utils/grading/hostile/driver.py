@@ -45,8 +45,11 @@ def own_state() -> list:
 
 
 def strangers() -> list[psutil.Process]:
-    """Processes in the guard that are neither its first one nor this one."""
-    return [process for process in psutil.process_iter() if process.pid not in (1, os.getpid())]
+    """Processes in the guard that are not its first one, this one, or this one's fork server."""
+    from course_utils.grading.provisions import provisions
+
+    known = {1, os.getpid(), provisions(()).server.pid}
+    return [process for process in psutil.process_iter() if process.pid not in known]
 
 
 def left_behind() -> list[str]:
@@ -61,7 +64,8 @@ def left_behind() -> list[str]:
         ctypes.CDLL(None).shmctl(int(line.split()[1]), 0, None)  # remove it
     left += [f"file /dev/shm/{path.name}" for path in Path("/dev/shm").iterdir()]
     known = {"victims", "submissions", *guard.ROOT.parts[2:3]}
-    left += [f"file /tmp/{path.name}" for path in Path("/tmp").iterdir() if path.name not in known]
+    found = [path.name for path in Path("/tmp").iterdir() if path.name not in known]
+    left += [f"file /tmp/{name}" for name in found if not name.startswith("course-")]
     return left
 
 
