@@ -14,6 +14,7 @@ from course_utils.grading.selfcheck import check_file
 from course_utils.grading.weeks import week_key
 
 _COMMAND = "python -m course_utils.grading"
+_SEED = "COURSE_GRADING_SEED"
 _RESUME = "the same command goes on where it stopped"
 _EXAMPLES = f"""examples:
   {_COMMAND} check week01 my_week01.ipynb
@@ -79,8 +80,9 @@ def _add_grade(grade: argparse.ArgumentParser) -> None:
     grade.add_argument(
         "--seed",
         type=_whole(0, 2**32 - 1),
-        default=PUBLIC_SEED,
-        help=f"of the hidden instances; {PUBLIC_SEED}, the default, gives the public ones",
+        default=os.environ.get(_SEED, str(PUBLIC_SEED)),
+        help=f"of the hidden instances; without it {_SEED} is read from the environment, where no "
+        f"other user sees it; {PUBLIC_SEED}, the default, gives the public ones",
     )
     grade.add_argument(
         "--jobs",

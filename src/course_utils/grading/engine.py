@@ -3,9 +3,9 @@
     grade_submission(Path("ada.ipynb"), "week03", seed=7)
 
 The questions, the true values and every comparison stay in this process. The submission runs in a
-sandbox, in a process that holds two of this package's files, and what the week provides, and none
-of the judges. Its cells are sent one by one. Then each question gets its own copy of that process and the judge calls the
-answer through it.
+sandbox, in a process that holds two of this package's files, what the week provides, and none of
+the judges. Its cells are sent one by one. Then each question gets its own copy of that process and
+the judge calls the answer through it.
 
 A cell or a question that ends the process, is late or breaks the protocol is left out. The process
 is started anew without it, so that everything else is still graded. That is why every step is

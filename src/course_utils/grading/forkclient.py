@@ -101,7 +101,7 @@ class _Run:
 
     def __init__(self, told: str, caches: str) -> None:
         self.owner = os.getpid()
-        self.errors = tempfile.TemporaryFile()
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server
         self.socket, theirs = socket.socketpair()
         program = [sys.executable, "-I", "-S", "-B", str(HERE / "forkserver.py"), told]
         with theirs:

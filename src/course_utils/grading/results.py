@@ -2,15 +2,16 @@
 
     grades/run.json              the assignment and the seed of this folder
     grades/results/NAME.json     one result, written the moment it is known
-    grades/attempts/NAME.json    how often NAME was begun and not finished
+    grades/records/NAME.json     the same submission for the grader: its key, attempts, mistakes
     grades/grades.csv            one row per result
 
-A result carries a *key*, the hash of everything its points depend on: the submission, the
-questions with their tests, the grader, and the seed. A result whose key still fits is never
-computed again; if a student hands in anew or a test is mended, the key no longer fits and the
-submission is graded again. Every file is written under another name, flushed to the disk and then
-renamed, which the system does in one step: a reader, or a run that goes on where another was
-killed, sees the old content or the new one and nothing in between.
+A record carries a *key*, the hash of everything that the points depend on: the submission, the
+questions with their tests, the grader, and the seed; and the hash of the result that was found
+under it. A result whose key and hash still fit is never computed again; if a student hands in anew
+or a test is mended, the key no longer fits and the submission is graded again. Every file is
+written under another name, flushed to the disk and then renamed, which the system does in one
+step: a reader, or a run that goes on where another was killed, sees the old content or the new one
+and nothing in between.
 """
 
 import csv
@@ -19,7 +20,7 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,13 @@ from course_utils.grading.weeks import questions_of
 
 Result = dict[str, Any]
 """What the engine returns, with ``file`` and ``key``; ``ungraded`` says why there is no grade."""
+
+RESULT = (
+    *("assignment", "submission", "sha256", "score", "max_score", "isolation", "seed", "seconds"),
+    *("questions", "notes"),
+)
+MARK = ("score", "max_score", "message")
+"""What a result and each of its questions hold on disk; all else is in the record."""
 
 _LARGEST_RESULT = 4 * 2**20
 
@@ -121,7 +129,7 @@ class ResultStore:
                 raise ArgumentError(
                     f"--out: expected a new folder or one with results, got {str(folder)!r}"
                 )
-            for part in ("results", "attempts"):
+            for part in ("results", "records"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
             write_atomically(label, _as_json(wanted))
         except OSError as error:
@@ -135,28 +143,50 @@ class ResultStore:
 
     def load(self, name: str, key: str) -> Result | None:
         """The result of a submission if it is there, whole, and still fits its key."""
-        result = _read_json(self.path(name))
-        return result if isinstance(result, dict) and result.get("key") == key else None
+        record = self._record(name, key)
+        try:
+            data = self.path(name).read_bytes()
+        except OSError:
+            return None
+        if "result" not in record or record["result"] != hashlib.sha256(data).hexdigest():
+            return None
+        result = json.loads(data)
+        for question, more in record["questions"].items():
+            result["questions"][question] |= more
+        return {**result, **record["more"]}
 
     def save(self, name: str, result: Result) -> None:
-        """Keep a result and, if it is a grade, forget the attempts it took."""
-        if not result.get("ungraded"):
-            self._tally(name).unlink(missing_ok=True)
-        write_atomically(self.path(name), _as_json(result))
+        """Keep a result; unless it says that there is no grade, forget the attempts it took."""
+        questions = result["questions"].items()
+        marks = {question: _part(mark, MARK) for question, mark in questions}
+        data = _as_json({**_part(result, RESULT), "questions": marks})
+        tried = self.attempts(name, result["key"]) if result.get("ungraded") else 0
+        record = {
+            "key": result["key"],
+            "attempts": tried,
+            "result": hashlib.sha256(data).hexdigest(),
+            "more": _rest(result, RESULT),
+            "questions": {question: _rest(mark, MARK) for question, mark in questions},
+        }
+        write_atomically(self.path(name), data)
+        write_atomically(self._place(name), _as_json(record))
 
     def attempts(self, name: str, key: str) -> int:
         """How often a submission was begun under this key without a result."""
-        tally = _read_json(self._tally(name))
-        return tally["attempts"] if isinstance(tally, dict) and tally.get("key") == key else 0
+        return self._record(name, key).get("attempts", 0)
 
     def begin(self, name: str, key: str) -> int:
         """Count an attempt, before it begins, and return its number."""
         number = self.attempts(name, key) + 1
-        write_atomically(self._tally(name), _as_json({"key": key, "attempts": number}))
+        write_atomically(self._place(name), _as_json({"key": key, "attempts": number}))
         return number
 
-    def _tally(self, name: str) -> Path:
-        return self.folder / "attempts" / f"{name}.json"
+    def _record(self, name: str, key: str) -> dict[str, Any]:
+        record = _read_json(self._place(name))
+        return record if isinstance(record, dict) and record.get("key") == key else {}
+
+    def _place(self, name: str) -> Path:
+        return self.folder / "records" / f"{name}.json"
 
     def write_table(self, results: Iterable[Result], week: str) -> Path:
         """Write ``grades.csv`` and return its path.
@@ -201,6 +231,14 @@ def _cell(value: Any) -> Any:
         return value
     text = "".join(c if c.isprintable() else " " for c in value)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+
+
+def _part(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: values[name] for name in names if name in values}
+
+
+def _rest(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def _as_json(value: Any) -> bytes:

@@ -53,9 +53,12 @@ def test_each_submission_gets_its_file_and_its_row(submissions, tmp_path):
     report = grade_batch([folder], out, PLAN)
     assert report.fresh == 3 and not report.missing and not report.ungraded
     direct = fake_engine.grade(folder / "eve.py", "w01", seed=7, isolation="none")
+    known = report.results["eve"]
+    assert {key: known[key] for key in direct} == {**direct, "submission": "eve"}
+    assert known["file"] == "eve.py" and len(known["key"]) == 64
     stored = json.loads((out / "results" / "eve.json").read_text())
-    assert {key: stored[key] for key in direct} == {**direct, "submission": "eve"}
-    assert stored["file"] == "eve.py" and len(stored["key"]) == 64
+    assert stored["score"] == known["score"] and stored["sha256"] == known["sha256"]
+    assert set(known) - set(stored) == {"file", "key"}
     rows = rows_of(out)
     assert list(rows) == ["ann", "bob", "eve"]
     assert float(rows["eve"]["score"]) == direct["score"]

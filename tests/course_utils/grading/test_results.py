@@ -57,10 +57,32 @@ def test_a_result_is_found_only_under_its_key(store):
     assert store.load("ann", "other") is None and store.load("bob", "k") is None
 
 
+@pytest.mark.parametrize("part", ["results", "records"])
 @pytest.mark.parametrize("content", [b"", b'{"key": "k"', b"[1]", b"\xff", b"[" * 10**5, b"null"])
-def test_a_damaged_result_counts_as_none(store, content):
-    store.path("ann").write_bytes(content)
+def test_a_damaged_result_counts_as_none(store, part, content):
+    store.save("ann", result("ann"))
+    (store.folder / part / "ann.json").write_bytes(content)
     assert store.load("ann", "k") is None
+
+
+def test_a_result_that_was_changed_by_hand_counts_as_none(store):
+    store.save("ann", result("ann"))
+    path = store.path("ann")
+    path.write_text(path.read_text().replace("1.5", "100"))
+    assert store.load("ann", "k") is None
+
+
+def test_a_result_on_disk_holds_what_everybody_may_rely_on_and_no_more(store):
+    mark = {"score": 1.5, "max_score": 10, "message": "right.", "kind": "compute", "mistake": ""}
+    whole = result("ann", questions={"w01-nade": mark}, assignment="week01", seconds=2.0)
+    store.save("ann", whole)
+    on_disk = json.loads(store.path("ann").read_text())
+    names = {"assignment", "submission", "sha256", "score", "max_score", "isolation", "seed"}
+    assert set(on_disk) == names | {"seconds", "questions", "notes"}
+    assert on_disk["questions"] == {
+        "w01-nade": {"score": 1.5, "max_score": 10, "message": "right."}
+    }
+    assert store.load("ann", "k") == whole
 
 
 def test_attempts_are_counted_until_there_is_a_grade(store):
