@@ -13,26 +13,22 @@ import resource
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import guard
 import psutil
+from files import file_of
+from table import CPU_SECONDS, GRACE, SEED, STEPS, WALL_SECONDS
 
 warnings.simplefilter("ignore")
-HERE = Path(__file__).resolve().parent
 PORT = 45454
 QUESTION = "w01-entropy-rate"
-HONEST = """
-# %%
-from course_utils.grading import given as _given
-import torch as _torch
-_law = _given("w01-entropy-rate")["transition"]
-_rows = -(_law * _law.log()).sum(1)
-entropy_rate = float(_torch.linalg.matrix_power(_law, 1000)[0] @ _rows)
-"""
+SUBMISSIONS = Path("/tmp/submissions")
 
 
 def own_state() -> list:
@@ -45,23 +41,31 @@ def own_state() -> list:
 
 
 def strangers() -> list[psutil.Process]:
-    """Processes in the guard that are neither its first one nor this one."""
-    return [process for process in psutil.process_iter() if process.pid not in (1, os.getpid())]
+    """Processes in the guard that are neither of the guard nor this one or what it relies on."""
+    known = {1, os.getpid(), os.getppid()}
+    return [process for process in psutil.process_iter() if process.pid not in known]
 
 
-def left_behind() -> list[str]:
-    """What a submission left: processes, shared memory, files. Clears it away for the next one."""
+def left_behind(before: set[int]) -> list[str]:
+    """What a submission left: processes, shared memory, files. Clears it away for the next one.
+
+    Args:
+        before: Processes that were there before it, and belong to the grader.
+    """
     left = []
-    for process in strangers():
+    for process in [process for process in strangers() if process.pid not in before]:
         if process.status() != psutil.STATUS_ZOMBIE:
             left.append(f"process {process.name()}")
         process.send_signal(signal.SIGKILL)
     for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
         left.append("shared memory")
         ctypes.CDLL(None).shmctl(int(line.split()[1]), 0, None)  # remove it
-    left += [f"file /dev/shm/{path.name}" for path in Path("/dev/shm").iterdir()]
     known = {"victims", "submissions", *guard.ROOT.parts[2:3]}
-    left += [f"file /tmp/{path.name}" for path in Path("/tmp").iterdir() if path.name not in known]
+    for folder in ("/dev/shm", "/tmp"):
+        for path in Path(folder).iterdir():
+            if path.name not in known:
+                left.append(f"file {path}")
+                subprocess.run(["rm", "-r", "-f", "--", str(path)], capture_output=True)
     return left
 
 
@@ -70,36 +74,45 @@ def touched(texts: dict[str, str]) -> list[str]:
     changed = [
         p for p, text in texts.items() if not Path(p).exists() or Path(p).read_text() != text
     ]
-    found = {str(path) for path in guard.VICTIMS.rglob("*") if path.is_file()}
+    found = {str(path) for path in guard.VICTIMS.rglob("*") if not path.is_dir()}
     return changed + sorted(found - set(texts))
 
 
 def grade(name: str, isolation: str, server: socket.socket) -> dict:
     """Grade one case, and look around afterwards."""
-    from course_utils.grading.engine import grade_submission
+    from course_utils.grading import engine, remote
     from course_utils.grading.limits import MIB, Limits
 
     limits = Limits(
-        cpu_seconds=16, wall_seconds=24, memory_bytes=900 * MIB, processes=16, file_bytes=16 * MIB
+        cpu_seconds=STEPS * CPU_SECONDS,
+        wall_seconds=STEPS * WALL_SECONDS,
+        memory_bytes=900 * MIB,
+        processes=16,
+        file_bytes=16 * MIB,
     )
-    folder = Path("/tmp/submissions")
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}.py"
-    source = "" if name == "honest" else (HERE / "cases" / f"{name}.txt").read_text()
-    path.write_text(source + HONEST)
-    texts, before, began = guard.victims(), own_state(), time.monotonic()
-    result = grade_submission(path, "week01", seed=0, isolation=isolation, limits=limits)
+    SUBMISSIONS.mkdir(exist_ok=True)
+    suffix, data = file_of(name.removesuffix(" again"))
+    path = SUBMISSIONS / f"{name}{suffix}"
+    path.write_bytes(data)
+    before = {process.pid for process in strangers()}  # a helper of the grader's may stay
+    texts, state, began = guard.victims(), own_state(), time.monotonic()
+    shorter = mock.patch.multiple(engine, _SHARE=STEPS), mock.patch.multiple(remote, _GRACE=GRACE)
+    with shorter[0], shorter[1]:
+        result = engine.grade_submission(
+            path, "week01", seed=SEED, isolation=isolation, limits=limits
+        )
     seconds = time.monotonic() - began
+    kept = result["questions"][QUESTION]["score"]
     told = {
         "case": name,
-        "kept": result["questions"][QUESTION]["score"],
-        "forged": result["score"] - result["questions"][QUESTION]["score"],
+        "kept": kept,
+        "forged": result["score"] - kept,
         "notes": result["notes"],
         "messages": {key: mark["message"] for key, mark in result["questions"].items()},
         "seconds": round(seconds, 1),
-        "left": left_behind(),
+        "left": [] if name == "honest" else left_behind(before),
         "touched": touched(texts),
-        "changed": own_state() != before,
+        "changed": own_state() != state,
         "connected": connected(server),
     }
     shutil.rmtree(guard.VICTIMS, ignore_errors=True)
@@ -122,7 +135,7 @@ def main() -> None:
     os.environ["HOME"] = str(guard.VICTIMS / "home")
     with socket.create_server(("127.0.0.1", PORT)) as server:
         server.setblocking(False)
-        for name in names:
+        for name in ["honest", *names]:  # first, so that what stays with the grader is there
             print(json.dumps({"begins": name}), flush=True)
             print(json.dumps(grade(name, isolation, server)), flush=True)
 
