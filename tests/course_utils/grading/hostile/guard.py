@@ -13,6 +13,7 @@ this root can become. Of its rights it keeps ``KEPT``, and they end at the names
 """
 
 import ctypes
+import functools
 import itertools
 import os
 import resource
@@ -89,6 +90,7 @@ def _shown_again(covered: Path) -> list[str]:
     return found
 
 
+@functools.cache
 def missing(*, as_root: bool = False) -> str:
     """Why there can be no guard on this machine, empty if there can."""
     if sys.platform != "linux" or not all(map(shutil.which, ("bwrap", "unshare", "setpriv"))):

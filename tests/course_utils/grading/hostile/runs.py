@@ -1,5 +1,6 @@
 """Grade cases under the outer guard, in as many runs of ``driver`` as it takes."""
 
+import functools
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -7,32 +8,25 @@ from pathlib import Path
 
 import guard
 
+from course_utils.grading.isolation import LEVELS, available
+
 DRIVER = Path(__file__).with_name("driver.py")
 SECONDS = 75  # for one case, at most
 
 
+@functools.cache
 def levels() -> dict[str, str]:
-    """The kinds of isolation that can be tried here, best first, and for others why not.
+    """The kinds of isolation, best first: an empty text if it can be tried here, or why it cannot.
 
-    Returns:
-        An empty text for each kind that can be tried, and a reason for each that cannot.
+    Another user needs the guard's own root. The other kinds are within the guard what they are
+    without it.
     """
-    from course_utils.grading.isolation import LEVELS
-
     found = {}
     for level in LEVELS:
         found[level] = guard.missing(as_root=level == "uid")
-    offered = {level: _offered(level == "uid") for level in LEVELS if not found[level]}
-    return {
-        level: found[level] or ("" if level in offered[level] else "not to be had here")
-        for level in LEVELS
-    }
-
-
-def _offered(as_root: bool) -> list[str]:
-    code = "from course_utils.grading.isolation import available; print(*available())"
-    words = guard.words("-c", code, as_root=as_root)
-    return subprocess.run(words, capture_output=True, text=True, timeout=120).stdout.split()
+        if not found[level] and level != "uid" and level not in available():
+            found[level] = "not to be had on this machine"
+    return found
 
 
 def outcomes(isolation: str, cases: Sequence[str]) -> dict[str, dict]:

@@ -27,10 +27,15 @@ LATE = 2.2 * STEPS * WALL_SECONDS  # seconds; whoever takes longer than this has
 # What a grader must survive, in the words of the design, and the cases that try it.
 NAMED: dict[str, tuple[str, ...]] = {
     "an infinite loop in a cell": ("loop-in-cell", "loop-deaf"),
-    "an infinite loop in a call": ("loop-in-call", "loop-deaf-in-call", "stop-the-clock"),
+    "an infinite loop in a call": (
+        "loop-in-call",
+        "loop-deaf-in-call",
+        "stop-the-clock",
+        "shared-work",
+    ),
     "an infinite loop in C": ("loop-in-c",),
     "sleep": ("sleep", "sleep-in-calls", "stop-itself"),
-    "a fork bomb": ("fork-bomb", "thread-bomb", "fork-runner", "forget-children"),
+    "a fork bomb": ("fork-bomb", "many-processes", "thread-bomb", "fork-runner", "forget-children"),
     "a fork with memory": ("fork-memory", "pipe-memory", "shared-map"),
     "a hundred gigabytes": ("huge-allocation", "memory-growth", "hidden-memory", "sparse-file"),
     "a gigabyte of output": ("stdout-flood", "stderr-flood", "babble"),
@@ -78,7 +83,13 @@ NAMED: dict[str, tuple[str, ...]] = {
         "json-depth",
         "lying-tensors",
     ),
-    "rewriting results late": ("late-answer", "at-exit", "act-after-close", "listen-after-close"),
+    "rewriting results late": (
+        "late-answer",
+        "at-exit",
+        "act-after-close",
+        "speak-after-close",
+        "listen-after-close",
+    ),
     "magics": ("magics",),
     "a notebook cut off": ("notebook-cut-off",),
     "a binary notebook": ("notebook-binary", "notebook-latin", "notebook-utf-16"),
@@ -117,7 +128,7 @@ THROUGH: dict[str, dict[str, set[str]]] = {
         "forge-results": {"touched"},
         "kill-all": {"lost"},
         "limit-parent": {"points lost"},
-        "read-neighbour": {"read"},
+        "read-neighbour": {"reached"},
         "read-solutions": {"forged"},
         "shared-memory": {"left"},
         "site-packages": {"touched"},
@@ -139,7 +150,7 @@ def what_happened(outcome: dict) -> set[str]:
     elif outcome["kept"] != HONEST_POINTS:
         through.add("points lost")
     if any(TELL in note for note in outcome["notes"]):
-        through.add("read")
+        through.add("reached")
     if outcome["seconds"] > LATE:
         through.add("held up")
     return through
