@@ -6,12 +6,12 @@ Each case is printed as two lines of JSON: its name before, its outcome after. A
 ended in between leaves only the first.
 """
 
+import contextlib
 import ctypes
 import json
 import os
 import resource
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -27,6 +27,7 @@ from table import CPU_SECONDS, GRACE, SEED, STEPS, WALL_SECONDS
 
 warnings.simplefilter("ignore")
 PORT = 45454
+FIRST = "honest"  # what stays with the grader, such as helpers, is there after the first one
 QUESTION = "w01-entropy-rate"
 SUBMISSIONS = Path("/tmp/submissions")
 
@@ -40,32 +41,32 @@ def own_state() -> list:
     ]
 
 
-def strangers() -> list[psutil.Process]:
-    """Processes in the guard that are neither of the guard nor this one or what it relies on."""
+def present() -> set[str]:
+    """Processes besides the guard's and this one, shared memory, and files that can be left."""
     known = {1, os.getpid(), os.getppid()}
-    return [process for process in psutil.process_iter() if process.pid not in known]
+    running = [p for p in psutil.process_iter(["name"]) if p.pid not in known]
+    found = {f"process {p.pid} {p.info['name']}" for p in running}
+    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    found |= {f"memory {line.split()[1]}" for line in lines}
+    return found | {f"file {p}" for place in ("/dev/shm", "/tmp") for p in Path(place).iterdir()}
 
 
-def left_behind(before: set[int]) -> list[str]:
-    """What a submission left: processes, shared memory, files. Clears it away for the next one.
-
-    Args:
-        before: Processes that were there before it, and belong to the grader.
-    """
+def left_behind(before: set[str]) -> list[str]:
+    """What is there now and was not before. Clears it away for the next submission."""
     left = []
-    for process in [process for process in strangers() if process.pid not in before]:
-        if process.status() != psutil.STATUS_ZOMBIE:
-            left.append(f"process {process.name()}")
-        process.send_signal(signal.SIGKILL)
-    for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
-        left.append("shared memory")
-        ctypes.CDLL(None).shmctl(int(line.split()[1]), 0, None)  # remove it
-    known = {"victims", "submissions", *guard.ROOT.parts[2:3]}
-    for folder in ("/dev/shm", "/tmp"):
-        for path in Path(folder).iterdir():
-            if path.name not in known:
-                left.append(f"file {path}")
-                subprocess.run(["rm", "-r", "-f", "--", str(path)], capture_output=True)
+    for thing in sorted(present() - before):
+        kind, name, *_ = thing.split(" ", 2)
+        if kind == "process":
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(int(name))
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                process.kill()
+        elif kind == "memory":
+            ctypes.CDLL(None).shmctl(int(name), 0, None)  # remove it
+        else:
+            subprocess.run(["rm", "-r", "-f", "--", name], capture_output=True)
+        left.append(thing)
     return left
 
 
@@ -94,8 +95,7 @@ def grade(name: str, isolation: str, server: socket.socket) -> dict:
     suffix, data = file_of(name.removesuffix(" again"))
     path = SUBMISSIONS / f"{name}{suffix}"
     path.write_bytes(data)
-    before = {process.pid for process in strangers()}  # a helper of the grader's may stay
-    texts, state, began = guard.victims(), own_state(), time.monotonic()
+    texts, state, before, began = guard.victims(), own_state(), present(), time.monotonic()
     shorter = mock.patch.multiple(engine, _SHARE=STEPS), mock.patch.multiple(remote, _GRACE=GRACE)
     with shorter[0], shorter[1]:
         result = engine.grade_submission(
@@ -110,7 +110,7 @@ def grade(name: str, isolation: str, server: socket.socket) -> dict:
         "notes": result["notes"],
         "messages": {key: mark["message"] for key, mark in result["questions"].items()},
         "seconds": round(seconds, 1),
-        "left": [] if name == "honest" else left_behind(before),
+        "left": [] if name == FIRST else left_behind(before),
         "touched": touched(texts),
         "changed": own_state() != state,
         "connected": connected(server),
@@ -135,7 +135,7 @@ def main() -> None:
     os.environ["HOME"] = str(guard.VICTIMS / "home")
     with socket.create_server(("127.0.0.1", PORT)) as server:
         server.setblocking(False)
-        for name in ["honest", *names]:  # first, so that what stays with the grader is there
+        for name in [FIRST, *names]:
             print(json.dumps({"begins": name}), flush=True)
             print(json.dumps(grade(name, isolation, server)), flush=True)
 

@@ -7,6 +7,7 @@ Printed is one line of JSON: the results by name, without what differs from run 
 was left behind.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -14,7 +15,8 @@ import warnings
 from pathlib import Path
 
 import guard
-from driver import SUBMISSIONS, left_behind, strangers, touched
+import psutil
+from driver import SUBMISSIONS, left_behind, present, touched
 from files import HONEST, file_of
 from table import SEED
 
@@ -45,20 +47,30 @@ def hand_in(cases: list[str]) -> None:
     (SUBMISSIONS / "last.py").write_text(HONEST)
 
 
+def _is_helper(thing: str) -> bool:
+    """Whether this is a process of Python's own pool, which ends with this one."""
+    kind, number, *_ = thing.split(" ", 2)
+    if kind != "process":
+        return False
+    with contextlib.suppress(psutil.Error):
+        return "multiprocessing" in " ".join(psutil.Process(int(number)).cmdline())
+    return True
+
+
 def main() -> None:
     """Grade, and print what came of it."""
     guard.enter()
     isolation, *cases = sys.argv[1:]
     os.environ["HOME"] = str(guard.VICTIMS / "home")
     hand_in(cases)
-    texts = guard.victims()
+    texts, before = guard.victims(), present()
     plan = Plan(week="w01", seed=SEED, isolation=isolation, num_workers=2, engine=engine)
     report = grade_batch([SUBMISSIONS], OUT, plan)
     for result in report.results.values():
         result.pop("seconds", None)
-    known = {process.pid for process in strangers() if "multiprocessing" in str(process.cmdline())}
-    found = [line for line in left_behind(known) if str(OUT) not in line]
-    told = {"results": report.results, "left": found, "touched": touched(texts)}
+    helpers = {thing for thing in present() if f"file {OUT}" == thing or _is_helper(thing)}
+    left = left_behind(before | helpers)
+    told = {"results": report.results, "left": left, "touched": touched(texts)}
     print(json.dumps(told, sort_keys=True))
 
 

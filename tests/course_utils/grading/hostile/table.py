@@ -121,15 +121,25 @@ UNREADABLE = {
     "notebook-too-many-cells",
 }
 
+# What these try is over before anybody has to be stopped, so nothing is noted.
+QUIET = {"endless-file", "generators", "slow-honest", "speak-after-close"}
+
 THROUGH: dict[str, dict[str, set[str]]] = {
-    "uid": {},
+    "uid": {
+        "read-neighbour": {"reached"},
+        "read-solutions": {"forged"},
+        "read-submissions": {"reached"},
+    },
     "plain": {
+        "at-exit": {"left", "touched"},
+        "change-libraries": {"reached"},
         "delete-files": {"touched"},
         "forge-results": {"touched"},
         "kill-all": {"lost"},
         "limit-parent": {"points lost"},
         "read-neighbour": {"reached"},
         "read-solutions": {"forged"},
+        "read-submissions": {"reached"},
         "shared-memory": {"left"},
         "site-packages": {"touched"},
         "socket": {"connected"},
@@ -151,6 +161,8 @@ def what_happened(outcome: dict) -> set[str]:
         through.add("points lost")
     if any(TELL in note for note in outcome["notes"]):
         through.add("reached")
+    if outcome["case"] in QUIET and outcome["notes"]:
+        through.add("noted")
     if outcome["seconds"] > LATE:
         through.add("held up")
     return through
