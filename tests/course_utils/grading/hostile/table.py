@@ -21,7 +21,7 @@ TELL = "BufferError"
 # Less time for one cell or question than a student gets, so that an endless loop is known for one
 # sooner; ``slow-honest`` shows that it is enough for an honest answer that takes its time. For the
 # whole submission, and for Python to start, there is ``STEPS`` times as much.
-CPU_SECONDS, WALL_SECONDS, GRACE, STEPS = 1.5, 5.0, 0.5, 10
+CPU_SECONDS, WALL_SECONDS, GRACE, STEPS = 1.5, 4.0, 0.5, 12
 LATE = 2.2 * STEPS * WALL_SECONDS  # seconds; whoever takes longer than this has held up the run
 
 # What a grader must survive, in the words of the design, and the cases that try it.
@@ -124,8 +124,14 @@ UNREADABLE = {
 # What these try is over before anybody has to be stopped, so nothing is noted.
 QUIET = {"endless-file", "generators", "slow-honest", "speak-after-close"}
 
+# A hole in a student's own pocket, at every kind of isolation: what one answer has started in a
+# session of its own is alive until the last question, and can spoil the answer after it.
+KNOWN = {"listen-after-close": {"points lost"}}
+
 THROUGH: dict[str, dict[str, set[str]]] = {
     "uid": {
+        "at-exit": {"left"},
+        "fill-memory-disks": {"left"},
         "read-neighbour": {"reached"},
         "read-solutions": {"forged"},
         "read-submissions": {"reached"},
@@ -134,6 +140,7 @@ THROUGH: dict[str, dict[str, set[str]]] = {
         "at-exit": {"left", "touched"},
         "change-libraries": {"reached"},
         "delete-files": {"touched"},
+        "fill-memory-disks": {"left"},
         "forge-results": {"touched"},
         "kill-all": {"lost"},
         "limit-parent": {"points lost"},
@@ -170,4 +177,4 @@ def what_happened(outcome: dict) -> set[str]:
 
 def allowed(case: str, isolation: str) -> set[str]:
     """What a case is known to achieve."""
-    return THROUGH.get(isolation, {}).get(case, set())
+    return THROUGH.get(isolation, {}).get(case, set()) | KNOWN.get(case, set())
