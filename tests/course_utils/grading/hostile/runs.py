@@ -66,4 +66,4 @@ def _run(isolation: str, todo: Sequence[str]) -> Iterator[tuple[str, dict]]:
     assert len(lines) > 2, error  # the honest submission at least
     ends = [*lines[1::2], {"case": "", "error": error[-2000:]}]
     for began, told in zip(lines[::2], ends, strict=False):
-        yield began["begins"], told
+        yield began["begins"], told | {"case": began["begins"]}

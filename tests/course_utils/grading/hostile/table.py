@@ -128,6 +128,9 @@ QUIET = {"endless-file", "generators", "slow-honest", "speak-after-close"}
 # session of its own is alive until the last question, and can spoil the answer after it.
 KNOWN = {"listen-after-close": {"points lost"}}
 
+# Without walls a race: the end of the process above may come in time to be blamed on the cell.
+MAYBE = {"kill-parent": {"points lost"}}
+
 THROUGH: dict[str, dict[str, set[str]]] = {
     "uid": {
         "at-exit": {"left"},
@@ -152,6 +155,12 @@ THROUGH: dict[str, dict[str, set[str]]] = {
         "socket": {"connected"},
     },
 }
+
+
+def unforeseen(outcome: dict, isolation: str) -> set[str]:
+    """In what an outcome differs from what must happen at a kind of isolation."""
+    perhaps = MAYBE.get(outcome["case"], set()) if isolation == "plain" else set()
+    return (what_happened(outcome) ^ allowed(outcome["case"], isolation)) - perhaps
 
 
 def what_happened(outcome: dict) -> set[str]:

@@ -22,7 +22,7 @@ sys.path.insert(0, str(HERE))
 import guard  # noqa: E402
 from files import SHAPES  # noqa: E402
 from runs import levels, outcomes  # noqa: E402
-from table import CASES, HONEST_POINTS, NAMED, THROUGH, allowed, what_happened  # noqa: E402
+from table import CASES, HONEST_POINTS, NAMED, THROUGH, unforeseen, what_happened  # noqa: E402
 
 if why := guard.missing():
     pytest.skip(why, allow_module_level=True)
@@ -40,10 +40,8 @@ def test_hostile_submissions_get_nowhere(isolation, part):
     with ThreadPoolExecutor() as pool:  # while one grader waits for a sleeper the other works
         both = list(pool.map(outcomes, [isolation] * 2, [cases[::2], cases[1::2]]))
     found = both[0] | both[1]
-    got = {case: what_happened(found[case]) for case in cases}
-    expected = {case: allowed(case, isolation) for case in cases}
-    wrong = {case: found[case] for case in cases if got[case] != expected[case]}
-    assert got == expected, wrong
+    wrong = {case: found[case] for case in cases if unforeseen(found[case], isolation)}
+    assert wrong == {}, {case: what_happened(outcome) for case, outcome in wrong.items()}
     for run in both:
         before, after = run["honest"], run["honest again"]
         assert (before["kept"], before["forged"], before["notes"]) == (HONEST_POINTS, 0, [])
