@@ -124,12 +124,11 @@ UNREADABLE = {
 # What these try is over before anybody has to be stopped, so nothing is noted.
 QUIET = {"endless-file", "generators", "slow-honest", "speak-after-close"}
 
-# A hole in a student's own pocket, at every kind of isolation: what one answer has started in a
-# session of its own is alive until the last question, and can spoil the answer after it.
-KNOWN = {"listen-after-close": {"points lost"}}
-
-# Without walls a race: the end of the process above may come in time to be blamed on the cell.
-MAYBE = {"kill-parent": {"points lost"}}
+# What depends on who is first. Everywhere: what one answer has started in a session of its own is
+# alive until the last question, and can spoil the student's own next answer. Without walls: the end
+# of the process above may come in time to be blamed on a later cell.
+RACES = {"listen-after-close": {"points lost"}}
+PLAIN_RACES = {"kill-parent": {"points lost"}}
 
 THROUGH: dict[str, dict[str, set[str]]] = {
     "uid": {
@@ -159,7 +158,8 @@ THROUGH: dict[str, dict[str, set[str]]] = {
 
 def unforeseen(outcome: dict, isolation: str) -> set[str]:
     """In what an outcome differs from what must happen at a kind of isolation."""
-    perhaps = MAYBE.get(outcome["case"], set()) if isolation == "plain" else set()
+    races = RACES | (PLAIN_RACES if isolation == "plain" else {})
+    perhaps = races.get(outcome["case"], set())
     return (what_happened(outcome) ^ allowed(outcome["case"], isolation)) - perhaps
 
 
@@ -186,4 +186,4 @@ def what_happened(outcome: dict) -> set[str]:
 
 def allowed(case: str, isolation: str) -> set[str]:
     """What a case is known to achieve."""
-    return THROUGH.get(isolation, {}).get(case, set()) | KNOWN.get(case, set())
+    return THROUGH.get(isolation, {}).get(case, set())
