@@ -6,33 +6,30 @@ Each case is printed as two lines of JSON: its name before, its outcome after. A
 ended in between leaves only the first.
 """
 
+import contextlib
 import ctypes
 import json
 import os
 import resource
 import shutil
-import signal
 import socket
+import subprocess
 import sys
 import time
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import guard
 import psutil
+from files import file_of
+from table import CPU_SECONDS, GRACE, SEED, STEPS, WALL_SECONDS
 
 warnings.simplefilter("ignore")
-HERE = Path(__file__).resolve().parent
 PORT = 45454
+FIRST = "honest"  # what stays with the grader, such as helpers, is there after the first one
 QUESTION = "w01-entropy-rate"
-HONEST = """
-# %%
-from course_utils.grading import given as _given
-import torch as _torch
-_law = _given("w01-entropy-rate")["transition"]
-_rows = -(_law * _law.log()).sum(1)
-entropy_rate = float(_torch.linalg.matrix_power(_law, 1000)[0] @ _rows)
-"""
+SUBMISSIONS = Path("/tmp/submissions")
 
 
 def own_state() -> list:
@@ -44,28 +41,32 @@ def own_state() -> list:
     ]
 
 
-def strangers() -> list[psutil.Process]:
-    """Processes in the guard that are not its first one, this one, or this one's fork server."""
-    from course_utils.grading.provisions import provisions
+def present() -> set[str]:
+    """Processes besides the guard's and this one, shared memory, and files that can be left."""
+    known = {1, os.getpid(), os.getppid()}
+    running = [p for p in psutil.process_iter(["name"]) if p.pid not in known]
+    found = {f"process {p.pid} {p.info['name']}" for p in running}
+    lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+    found |= {f"memory {line.split()[1]}" for line in lines}
+    return found | {f"file {p}" for place in ("/dev/shm", "/tmp") for p in Path(place).iterdir()}
 
-    known = {1, os.getpid(), provisions(()).server.pid}
-    return [process for process in psutil.process_iter() if process.pid not in known]
 
-
-def left_behind() -> list[str]:
-    """What a submission left: processes, shared memory, files. Clears it away for the next one."""
+def left_behind(before: set[str]) -> list[str]:
+    """What is there now and was not before. Clears it away for the next submission."""
     left = []
-    for process in strangers():
-        if process.status() != psutil.STATUS_ZOMBIE:
-            left.append(f"process {process.name()}")
-        process.send_signal(signal.SIGKILL)
-    for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
-        left.append("shared memory")
-        ctypes.CDLL(None).shmctl(int(line.split()[1]), 0, None)  # remove it
-    left += [f"file /dev/shm/{path.name}" for path in Path("/dev/shm").iterdir()]
-    known = {"victims", "submissions", *guard.ROOT.parts[2:3]}
-    found = [path.name for path in Path("/tmp").iterdir() if path.name not in known]
-    left += [f"file /tmp/{name}" for name in found if not name.startswith("course-")]
+    for thing in sorted(present() - before):
+        kind, name, *_ = thing.split(" ", 2)
+        if kind == "process":
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(int(name))
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                process.kill()
+        elif kind == "memory":
+            ctypes.CDLL(None).shmctl(int(name), 0, None)  # remove it
+        else:
+            subprocess.run(["rm", "-r", "-f", "--", name], capture_output=True)
+        left.append(thing)
     return left
 
 
@@ -74,36 +75,44 @@ def touched(texts: dict[str, str]) -> list[str]:
     changed = [
         p for p, text in texts.items() if not Path(p).exists() or Path(p).read_text() != text
     ]
-    found = {str(path) for path in guard.VICTIMS.rglob("*") if path.is_file()}
+    found = {str(path) for path in guard.VICTIMS.rglob("*") if not path.is_dir()}
     return changed + sorted(found - set(texts))
 
 
 def grade(name: str, isolation: str, server: socket.socket) -> dict:
     """Grade one case, and look around afterwards."""
-    from course_utils.grading.engine import grade_submission
+    from course_utils.grading import engine, remote
     from course_utils.grading.limits import MIB, Limits
 
     limits = Limits(
-        cpu_seconds=16, wall_seconds=24, memory_bytes=900 * MIB, processes=16, file_bytes=16 * MIB
+        cpu_seconds=STEPS * CPU_SECONDS,
+        wall_seconds=STEPS * WALL_SECONDS,
+        memory_bytes=900 * MIB,
+        processes=16,
+        file_bytes=16 * MIB,
     )
-    folder = Path("/tmp/submissions")
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}.py"
-    source = "" if name == "honest" else (HERE / "cases" / f"{name}.txt").read_text()
-    path.write_text(source + HONEST)
-    texts, before, began = guard.victims(), own_state(), time.monotonic()
-    result = grade_submission(path, "week01", seed=0, isolation=isolation, limits=limits)
+    SUBMISSIONS.mkdir(exist_ok=True)
+    suffix, data = file_of(name.removesuffix(" again"))
+    path = SUBMISSIONS / f"{name}{suffix}"
+    path.write_bytes(data)
+    texts, state, before, began = guard.victims(), own_state(), present(), time.monotonic()
+    shorter = mock.patch.multiple(engine, _SHARE=STEPS), mock.patch.multiple(remote, _GRACE=GRACE)
+    with shorter[0], shorter[1]:
+        result = engine.grade_submission(
+            path, "week01", seed=SEED, isolation=isolation, limits=limits
+        )
     seconds = time.monotonic() - began
+    kept = result["questions"][QUESTION]["score"]
     told = {
         "case": name,
-        "kept": result["questions"][QUESTION]["score"],
-        "forged": result["score"] - result["questions"][QUESTION]["score"],
+        "kept": kept,
+        "forged": result["score"] - kept,
         "notes": result["notes"],
         "messages": {key: mark["message"] for key, mark in result["questions"].items()},
         "seconds": round(seconds, 1),
-        "left": left_behind(),
+        "left": [] if name == FIRST else left_behind(before),
         "touched": touched(texts),
-        "changed": own_state() != before,
+        "changed": own_state() != state,
         "connected": connected(server),
     }
     shutil.rmtree(guard.VICTIMS, ignore_errors=True)
@@ -126,7 +135,7 @@ def main() -> None:
     os.environ["HOME"] = str(guard.VICTIMS / "home")
     with socket.create_server(("127.0.0.1", PORT)) as server:
         server.setblocking(False)
-        for name in names:
+        for name in [FIRST, *names]:
             print(json.dumps({"begins": name}), flush=True)
             print(json.dumps(grade(name, isolation, server)), flush=True)
 
