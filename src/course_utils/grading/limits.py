@@ -16,7 +16,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, fields
 
 import psutil
@@ -72,25 +72,31 @@ def descendants(root: psutil.Process) -> list[psutil.Process]:
     return []
 
 
-def stop_all(root: psutil.Process) -> set[int]:
-    """Stop every descendant, so that none can fork while others die; return their numbers."""
+def stop_all(root: psutil.Process, keep: Set[int] = frozenset()) -> set[int]:
+    """Stop every descendant, so that none can fork while others die; return their numbers.
+
+    Args:
+        root: The process above them.
+        keep: Numbers of those that go on.
+    """
     stopped: set[int] = set()
-    while new := {process.pid for process in descendants(root)} - stopped:
+    while new := {process.pid for process in descendants(root)} - stopped - keep:
         send(new, signal.SIGSTOP)
         stopped |= new
     return stopped
 
 
-def end_all(root: psutil.Process, reap: Callable[[], None]) -> None:
+def end_all(root: psutil.Process, reap: Callable[[], None], keep: Set[int] = frozenset()) -> None:
     """Kill every descendant and wait until none is left.
 
     Args:
         root: This process.
         reap: Waits for children that have ended. The first process of a namespace cannot end
             before all others of it have been waited for.
+        keep: Numbers of those that go on.
     """
-    stop_all(root)
-    while left := {process.pid for process in descendants(root)}:
+    stop_all(root, keep)
+    while left := {process.pid for process in descendants(root)} - keep:
         send(left, signal.SIGKILL)
         reap()
         time.sleep(0.002)

@@ -70,6 +70,8 @@ class Process(Protocol):
 
     def budget(self, cpu_seconds: float, wall_seconds: float) -> None: ...
 
+    def sweep(self) -> None: ...
+
     def kill(self) -> None: ...
 
 
@@ -129,6 +131,7 @@ class Session:
             StudentError: The answer cannot be sent, because it is too large or too deep.
             Lost: The process, or its copy for this question, did not survive.
         """
+        self._process.sweep()  # or what the last one left could speak in this one's place
         self._begin()
         self._question = self._number + 1
         seconds = {"cpu_seconds": math.ceil(self._cpu), "wall_seconds": self._wall}

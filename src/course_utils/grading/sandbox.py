@@ -133,6 +133,10 @@ class Sandboxed:
         """From now on, this much more time, in place of what was left."""
         self._ask(budget=[cpu_seconds, wall_seconds])
 
+    def sweep(self) -> None:
+        """End every process that the command has started, and leave the command itself."""
+        self._ask(sweep=True)
+
     def stderr_tail(self) -> str:
         """The last few thousand characters of standard error."""
         return self._ask(ask="usage")["stderr"]

@@ -11,8 +11,8 @@ socket to the grader, the death of the grader ends the sandbox too, be it by a s
 catch. It is not *dumpable*: a process of the same user can neither trace it nor read its memory.
 
 A copy of the fork server, made for one sandbox. Over the socket travel lines of JSON. First comes
-``{"warden": pid}``; then ``{"ask": "usage"}``, ``{"budget": [cpu, wall]}`` or ``{"kill": true}``
-from the grader, one answer each; and at the end ``{"cause": ..., "cpu_seconds": ...}``.
+``{"warden": pid}``; then ``{"ask": "usage"}``, ``{"budget": [cpu, wall]}``, ``{"sweep": true}`` or
+``{"kill": true}`` from the grader, one answer each; and at the end ``{"cause": ..., "cpu_seconds": ...}``.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ from typing import Any
 import psutil
 from enter import enter  # neighbours of this file, without the package
 from landlock import call_filter, guard_process
-from limits import Limits, Usage, descendants, end_all, measure
+from limits import Limits, Usage, descendants, end_all, measure, send
 
 TICK = 0.1  # seconds between two looks at the tree
 MANY_FILES = 5000  # in the scratch folder
@@ -170,6 +170,8 @@ class Warden:
         except (OSError, ValueError):
             request = {"kill": True}
         self._reap()
+        if "sweep" in request and self.status is None:
+            self._sweep()
         if "kill" in request:
             self.cause = self.cause or ("killed" if self.status is None else "")
             return
@@ -179,6 +181,23 @@ class Warden:
             self.cpu_end = self.usage.cpu_seconds + cpu
             self.wall_end = time.monotonic() + wall
         self._send(stderr=self.tail.decode(errors="replace"))
+
+    def _sweep(self) -> None:
+        """End all but the first processes, which stand still meanwhile and make no new ones."""
+        first = self._first()
+        send(first, signal.SIGSTOP)
+        end_all(self.me, self._reap, first)
+        send(first, signal.SIGCONT)
+
+    def _first(self) -> set[int]:
+        """The process that was begun and those that keep its namespaces, but none that it made."""
+        first = {self.main}
+        if self.holder is not None:
+            above = (psutil.Process(pid) for pid in (self.holder.pid, self.main))
+            with contextlib.suppress(psutil.Error):
+                first |= {child.pid for process in above for child in process.children()}
+            first.add(self.holder.pid)
+        return first
 
     def _send(self, **more: Any) -> None:
         message = {**vars(self.usage), **more}

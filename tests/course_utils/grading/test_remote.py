@@ -112,6 +112,9 @@ class Local:
     def budget(self, cpu_seconds, wall_seconds):
         pass
 
+    def sweep(self):
+        pass
+
     def cause(self):
         code = self._process.poll()
         return "" if code is None else f"exit {code}"
@@ -300,6 +303,9 @@ class Forger:
         self.killed = False
 
     def budget(self, cpu_seconds, wall_seconds):
+        pass
+
+    def sweep(self):
         pass
 
     def cause(self):

@@ -381,6 +381,30 @@ def test_kill_leaves_nothing_behind(start, level):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+def test_a_sweep_ends_what_was_started_and_the_command_goes_on(start, level):
+    mark = uuid.uuid4().hex
+    forks = """
+import threading
+def fork_on():
+    while True:
+        fork(lambda: time.sleep(60))
+        time.sleep(0.05)
+threading.Thread(target=fork_on, daemon=True).start()
+print(input(), flush=True)
+"""
+    limits = Limits(processes=60, wall_seconds=30)
+    with start(daemon(mark) + forks, level, limits) as box:
+        assert box.stdout.readline() == b"started\n"
+        assert marked(mark)
+        for _ in range(3):
+            box.sweep()
+        assert not marked(mark)
+        box.stdin.write(b"still here\n")
+        box.stdin.flush()
+        assert box.stdout.readline() == b"still here\n"
+
+
+@pytest.mark.parametrize("level", LEVELS)
 def test_the_end_of_the_command_is_the_end_of_its_daemons(start, level):
     mark = uuid.uuid4().hex
     with start(daemon(mark), level) as box:
