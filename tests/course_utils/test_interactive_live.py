@@ -173,7 +173,7 @@ def test_a_slider_without_between_offers_the_listed_values_only():
     assert slider.description == "level (nats)"
 
 
-@pytest.mark.parametrize("values", [[3.0, 0.7, 0.013], [1, 4, 9], ["a", "b", "c"], [0.1, 0.2, 0.3]])
+@pytest.mark.parametrize("values", [[0.7, 8.0, 0.013], [1, 4, 9], ["a", "b", "c"], [0.1, 0.2, 0.3]])
 def test_play_walks_through_the_listed_values_in_their_order(values):
     stage, [(play, _)] = control(values)
     assert (play.min, play.max, play.value, play.interval) == (0, 2, 0, 600)
