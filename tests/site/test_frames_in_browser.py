@@ -22,7 +22,7 @@ if importlib.util.find_spec("playwright") is None or CHROMIUM is None:
     pytest.skip("figures are not tried: no playwright or no Chromium", allow_module_level=True)
 
 FIGURE = "figure.course-frames"
-SETTLED_MS = 15_000
+SETTLED_MS = 60_000
 
 
 def _figures() -> list[tuple[str, int, int]]:
@@ -234,6 +234,7 @@ def test_two_sliders_play_one_at_a_time(open_page, name, place):
 @every_figure
 def test_nothing_moves_when_frames_change(open_page, name, place, sliders):
     page = open_page(name)
+    page.evaluate("async () => { if (window.MathJax) await MathJax.startup.promise; }")
     figure = Figure(page, place).approach()
     page.evaluate(
         "() => { window.shifts = 0; new PerformanceObserver((list) => list.getEntries().forEach("
