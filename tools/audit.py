@@ -1,4 +1,4 @@
-"""What an executed chapter must not contain: errors, anything on stderr, pictures without words."""
+"""What an executed chapter must not contain: errors, stderr, wordless pictures, live controls."""
 
 import re
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 
 _FILE_NAME = re.compile(r"\.(png|svg|webp|jpe?g|gif)\s*$", re.IGNORECASE)
+_LIVE = "application/vnd.jupyter.widget-view+json"
 
 
 def good_alt(text: str | None) -> bool:
@@ -25,6 +26,8 @@ def faults(notebook: NotebookNode) -> Iterator[str]:
                 yield f"{where}: wrote to stderr: {output.text.strip()}"
             if output.output_type == "error":
                 yield f"{where}: raised {output.ename}: {output.evalue}"
+            if _LIVE in output.get("data", {}):
+                yield f"{where}: stored a live control, which does nothing without a kernel"
             if any(mime.startswith("image/") for mime in output.get("data", {})):
                 alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt")
                 if not good_alt(alt):

@@ -7,6 +7,7 @@
     {pipeline}        the one line every chapter walks, drawn
     {module-map}      the package's modules and who imports whom, drawn from the source
 
+``course_frames`` keeps the frames of movable figures in files of their own.
 ``course_theme`` puts a few things of the theme right. A directive reads only its own page and the
 files it declares, so pages may be read in parallel and again.
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 import course_architecture
 import course_concepts
+import course_frames
 import course_mathjax
 import course_quiz
 import course_theme
@@ -139,6 +141,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("glance", Glance)
     app.add_directive("erratum", Erratum)
     app.connect("doctree-read", _name_errata)
+    course_frames.setup(app)
     for part in (course_quiz, course_concepts, course_architecture, course_mathjax, course_theme):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

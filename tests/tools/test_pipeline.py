@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import audit
@@ -296,3 +297,12 @@ def test_validation_compares_outputs_and_skips_nothing(project):
     assert "1 failed" in printed
     assert validate(project, "two")[0] == 0
     assert validate(project, "three")[0] == 1
+
+
+def test_a_stored_live_control_is_refused():
+    cell = nbformat.v4.new_code_cell("figure")
+    data = {"application/vnd.jupyter.widget-view+json": {"model_id": "0"}, "text/plain": "VBox"}
+    cell.outputs = [nbformat.v4.new_output("execute_result", data, execution_count=1)]
+    faults = list(audit.faults(nbformat.v4.new_notebook(cells=[cell])))
+    message = "stored a live control, which does nothing without a kernel"
+    assert faults == [f"cell 0 (figure): {message}"]
