@@ -12,7 +12,8 @@ catch. It is not *dumpable*: a process of the same user can neither trace it nor
 
 A copy of the fork server, made for one sandbox. Over the socket travel lines of JSON. First comes
 ``{"warden": pid}``; then ``{"ask": "usage"}``, ``{"budget": [cpu, wall]}``, ``{"sweep": true}`` or
-``{"kill": true}`` from the grader, one answer each; and at the end ``{"cause": ..., "cpu_seconds": ...}``.
+``{"kill": true}`` from the grader, one answer each; and at the end ``{"cause": ...}`` with what was
+used.
 """
 
 import contextlib
