@@ -18,6 +18,7 @@ from typing import Any
 
 import course_architecture
 import course_concepts
+import course_launch
 import course_mathjax
 import course_quiz
 import course_theme
@@ -141,4 +142,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", _name_errata)
     for part in (course_quiz, course_concepts, course_architecture, course_mathjax, course_theme):
         part.setup(app)
+    course_launch.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
