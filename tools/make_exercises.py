@@ -96,19 +96,18 @@ To work without installing anything, [open this notebook in Colab]({address}), r
 first, and save a copy of your own. Elsewhere the next cell does nothing."""
 
 
-def to_notebook(text: str, name: str, repository: dict[str, str]) -> str:
+def to_notebook(text: str, note: str = "", install: str = "") -> str:
     """Return a student file as a notebook without outputs, with cells numbered in order.
 
     Args:
         text: The student file, in py:percent.
-        name: The notebook's file name.
-        repository: ``url`` and ``branch`` of the repository the notebook is published in.
+        note: What the first cell says beside the file's own text.
+        install: The source of a code cell to put second, or nothing.
     """
     notebook = jupytext.reads(text, fmt="py:percent")
-    url, branch = repository["url"], repository["branch"]
-    address = colab_address(COLAB, url, branch, f"exercises/{name}")
-    notebook.cells[0].source += _COLAB.format(address=address)
-    notebook.cells.insert(1, new_code_cell(install_cell(url, branch)))
+    notebook.cells[0].source += note
+    if install:
+        notebook.cells.insert(1, new_code_cell(install))
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
         cell.metadata = {}
@@ -128,6 +127,7 @@ def generate(root: Path = ROOT) -> dict[Path, bytes]:
     """
     files: dict[Path, bytes] = {}
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    url, branch = config["repository"]["url"], config["repository"]["branch"]
     for master in sorted((root / "solutions").glob("week*.py")):
         try:
             student = cut_answers(master.read_text(encoding="utf-8"))
@@ -136,7 +136,9 @@ def generate(root: Path = ROOT) -> dict[Path, bytes]:
         target = root / "exercises" / master.name
         files[target] = student.encode()
         notebook = target.with_suffix(".ipynb")
-        files[notebook] = to_notebook(student, notebook.name, config["repository"]).encode()
+        address = colab_address(COLAB, url, branch, f"exercises/{notebook.name}")
+        note, install = _COLAB.format(address=address), install_cell(url, branch)
+        files[notebook] = to_notebook(student, note, install).encode()
     return files
 
 

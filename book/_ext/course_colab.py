@@ -8,10 +8,13 @@ COMMENT = "# In Colab this installs what the notebook needs; anywhere else it do
 
 _CELL = """{comment}
 import os
+import subprocess
+import sys
 
 if "COLAB_RELEASE_TAG" in os.environ:
     source = os.environ.get("COURSE_SOURCE", "git+{repository}@{branch}")
-    get_ipython().run_line_magic("pip", f"install --quiet {needs}")
+    needs = [{needs}]
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *needs], check=True)
 """
 
 
@@ -31,7 +34,7 @@ def install_cell(repository: str, branch: str, beside: Iterable[str] = ()) -> st
         branch: The branch that holds the package.
         beside: Further requirements, such as ``myst-nb==1.4.0``.
     """
-    needs = " ".join(["'course-utils @ {source}'", *sorted(beside)])
+    needs = ", ".join(['f"course-utils @ {source}"', *(f'"{name}"' for name in sorted(beside))])
     repository = repository.rstrip("/").removesuffix(".git")
     return _CELL.format(comment=COMMENT, repository=repository, branch=branch, needs=needs).rstrip()
 

@@ -12,7 +12,6 @@ from urllib.parse import urljoin, urlsplit
 
 from course_colab import colab_address
 from course_notebook import write_notebook
-from course_quiz import Quiz
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -24,29 +23,16 @@ def site_address(repository: str) -> str:
     return root if name.lower() == f"{owner}.github.io".lower() else f"{root}{name}/"
 
 
-class WrittenQuiz(Quiz):
-    """A question that remembers how it was written, for readers without its script."""
-
-    def run(self) -> list[nodes.Node]:
-        made = super().run()
-        for node in made:
-            node["written"] = list(self.content)
-        return made
-
-
 def _links(app: Sphinx, page: str):
     """Absolute addresses of what a page's references lead to; none for its own equations."""
-    here = urljoin(
-        app.config.html_baseurl or site_address(app.config.course_repository_url),
-        app.builder.get_target_uri(page),
-    )
+    root = app.config.html_baseurl or site_address(app.config.course_repository_url)
+    here = urljoin(root, app.builder.get_target_uri(page))
 
     def link(node: nodes.Element) -> str | None:
         anchor = node.get("refid") or ""
         address = node.get("refuri") or f"#{anchor}"
         if "filename" in node:
-            root = app.builder.get_relative_uri(page, "")
-            address = f"{root}_downloads/{node['filename']}"
+            return urljoin(root, f"_downloads/{node['filename']}")
         if address.startswith("#equation-") or address == "#":
             return None
         return urljoin(here, address)
@@ -84,4 +70,3 @@ def setup(app: Sphinx) -> None:
     """Register the notebooks and their branch."""
     app.add_config_value("course_notebooks", "gh-pages", "html", str)
     app.connect("html-page-context", _offer, priority=800)
-    app.add_directive("quiz", WrittenQuiz, override=True)

@@ -36,7 +36,7 @@ class Lines:
     Args:
         link: Turns a reference or download node into an absolute address, or ``None`` for a place
             that needs no link.
-        folder: Where the addresses of local pictures begin.
+        picture: Finds the file of a picture by its address on the page; ``None`` for one elsewhere.
         macros: TeX macros without arguments that the site defines, by name.
         number: The number of a formula, or that of a figure or theorem with its word; may be empty.
         special: Writers of nodes that belong to this book only, by the name of their class.
@@ -46,12 +46,12 @@ class Lines:
         self,
         *,
         link: Callable[[nodes.Element], str | None],
-        folder: Path,
+        picture: Callable[[str], Path | None],
         macros: dict[str, str] | None = None,
         number: Callable[[nodes.Element], str] = lambda node: "",
         special: dict[str, Callable[[nodes.Element], list[str]]] | None = None,
     ):
-        self.link, self.folder, self.number = link, folder, number
+        self.link, self.picture, self.number = link, picture, number
         self.macros, self.special = macros or {}, special or {}
         self.depth = 0
         self.in_table = False
@@ -120,9 +120,8 @@ class Lines:
 
     def _address(self, uri: str) -> str:
         """A picture of the book travels within the notebook; another keeps its address."""
-        file = self.folder / uri.lstrip("/")
-        kind = mimetypes.guess_type(uri)[0]
-        if "://" in uri or kind not in _PICTURES or not file.is_file():
+        file, kind = self.picture(uri), mimetypes.guess_type(uri)[0]
+        if file is None or kind not in _PICTURES:
             return uri
         return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
 
@@ -131,8 +130,6 @@ class Lines:
         if "html" not in node.get("format", "").split():
             return ""
         tree = BeautifulSoup(node.astext(), "html.parser")
-        for box in tree.select("input[type=checkbox]"):
-            box.replace_with("☑ " if box.has_attr("checked") else "☐ ")
         for drawing in tree.select("svg, img"):
             drawing.replace_with(drawing.get("aria-label") or drawing.get("alt") or "")
         for other in tree.select("style, script"):

@@ -5,13 +5,13 @@ resolved page as plain Markdown. A first code cell installs the package, in Cola
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 from course_colab import install_cell, needed_beside
-from course_markdown import Writer, fold, pages
-from course_quiz import read_quiz
+from course_markdown import Writer, fold, item, pages
 from docutils import nodes
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from sphinx.application import Sphinx
@@ -22,25 +22,31 @@ _GLUE = "application/papermill.record/"
 _HIDDEN = {"hide-input": "source_hidden", "hide-output": "outputs_hidden"}
 
 
-def quiz_markdown(written: list[str]) -> list[str]:
-    """A question with its options, and the answers folded below.
+def quiz_blocks(writer: Writer, node: nodes.Element) -> list[str]:
+    """A knowledge check as text: the question, what there is to choose from, the answers folded.
 
-    A form of question that is not one of right and wrong options is shown as its author wrote it,
-    folded, below its first paragraph.
+    Of a form that is not known the first block is shown and everything else folded.
     """
-    try:
-        question, options = read_quiz(written)
-        shown = [f"- {option.text}" for option in options]
-        replies = [
-            f"- **{'Right' if option.right else 'Not this one'}:** {option.text}  \n"
-            f"  {option.explanation}"
-            for option in options
-        ]
-    except (ValueError, TypeError, AttributeError):
-        question, _, rest = "\n".join(written).strip().partition("\n\n")
-        return [f"**Question.** {question}", fold("Answers", [rest])] if rest else [question]
-    lines = [f"**Question.** {question}", "\n".join(shown)]
-    return [*lines, fold("Answers", ["\n".join(replies)])]
+    parts = {type(child).__name__: child for child in node.children}
+    if not {"quiz_question", "quiz_answers", "quiz_solution"} <= set(parts):
+        first, *rest = writer.inside(node)
+        return [f"**Question.** {first}", fold("Answers", rest)]
+    ordered = node["kind"] == "order"
+    first, *rest = writer.inside(parts["quiz_question"])
+    answers = parts["quiz_answers"]
+    choice = ["\n".join(item("-", [writer.text(answer)]) for answer in answers.children)]
+    if ordered:
+        choice.insert(0, "Put these in the right order:")
+    elif not answers.children:
+        units = " or ".join(name for name, _ in answers.get("units", []))
+        choice = [f"Answer with a number{f' in {units}' if units else ''}."]
+    solution = []
+    for place, (label, why) in enumerate(parts["quiz_solution"].children, start=1):
+        marker = f"{place}." if ordered else "-"
+        solution.append(item(marker, [f"**{writer.text(label)}**", *writer.inside(why)]))
+    number = f" {node['number']}" if node.get("number") else ""
+    folded = fold("Answers", ["\n".join(solution)])
+    return [f"**Question{number}.** {first}", *rest, *choice, folded]
 
 
 def assemble(
@@ -69,7 +75,8 @@ def assemble(
     cells.insert(first, new_code_cell(install, metadata=hidden))
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number:03d}"
-    metadata = {name: executed.metadata.get(name, {}) for name in ("kernelspec", "language_info")}
+    kept = ("kernelspec", "language_info")
+    metadata = {name: executed.metadata[name] for name in kept if name in executed.metadata}
     return nbformat.from_dict(
         {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     )
@@ -118,13 +125,15 @@ def write_notebook(
     name = f"{page.removeprefix('book/')}.ipynb"
     executed = nbformat.read(Path(app.srcdir, app.config.course_executed, name), as_version=4)
     macros = (app.config.mathjax3_config or {}).get("tex", {}).get("macros", {})
+    folder = app.builder.imgpath
+    files = {f"{folder}/{new}": Path(app.srcdir, old) for old, new in app.builder.images.items()}
     writer = Writer(
         link=link,
-        folder=Path(app.srcdir),
+        picture=files.get,
         macros={name: tex for name, tex in macros.items() if isinstance(tex, str)},
         number=numbering(app, page),
-        special={"quiz": lambda node: quiz_markdown(node["written"])},
     )
+    writer.special["quiz"] = partial(quiz_blocks, writer)
     title, *rest = pages(doctree, writer)
     heading, _, text = str(title).partition("\n\n")
     pins = Path(app.srcdir, "requirements.txt")
