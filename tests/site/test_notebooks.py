@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -103,14 +104,19 @@ def test_a_chapter_opened_alone_in_colab_installs_the_package_and_runs(tmp_path)
     for entry in Path(sysconfig.get_path("purelib")).iterdir():
         if "course_utils" not in entry.name and not entry.name.startswith("_virtualenv"):
             (site / entry.name).symlink_to(entry)
+    package = tmp_path / "package"
+    package.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, package)
+    shutil.copytree(ROOT / "src" / "course_utils", package / "src" / "course_utils")
     desk = tmp_path / "desk"
     desk.mkdir()
     unset = ("PYTHONPATH", "VIRTUAL_ENV")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     environment |= {
         "COLAB_RELEASE_TAG": "simulated",
-        "COURSE_SOURCE": ROOT.as_uri(),
-        "PIP_NO_BUILD_ISOLATION": "1",
+        "COURSE_SOURCE": package.as_uri(),
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip reads "no" twice: this turns isolation off
         "PIP_NO_INDEX": "1",
         "COURSE_PROGRESS": "0",
         "OMP_NUM_THREADS": "1",
