@@ -15,6 +15,8 @@ from course_notebook import write_notebook
 from docutils import nodes
 from sphinx.application import Sphinx
 
+_WORDS = {".ipynb": "Notebook", ".md": "Source", ".pdf": "Print or PDF"}
+
 
 def site_address(repository: str) -> str:
     """Where GitHub publishes the pages of a repository: ``https://owner.github.io/name/``."""
@@ -45,6 +47,13 @@ def _is_executed(app: Sphinx, page: str) -> bool:
     return Path(app.srcdir, app.config.course_executed, name).is_file()
 
 
+def _name_buttons(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
+    """Say in words what the theme names by the ending of a file."""
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            button["text"] = _WORDS.get(button.get("text"), button.get("text"))
+
+
 def _offer(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
     """Write the page's notebook and lead the buttons to it."""
     if doctree is None or app.builder.name != "html" or not _is_executed(app, page):
@@ -70,3 +79,4 @@ def setup(app: Sphinx) -> None:
     """Register the notebooks and their branch."""
     app.add_config_value("course_notebooks", "gh-pages", "html", str)
     app.connect("html-page-context", _offer, priority=800)
+    app.connect("html-page-context", _name_buttons, priority=800)

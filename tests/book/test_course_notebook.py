@@ -372,13 +372,14 @@ def test_buttons_lead_to_the_notebook_and_follow_from_the_repository(site):
     assert found["Binder"] == (
         "https://mybinder.org/v2/gh/Someone/lessons/main?urlpath=lab/tree/book/chapter.md"
     )
-    for label in (".ipynb", ".md"):
+    for label in ("Notebook", "Source"):
         assert (site["html"] / "book" / found[label]).resolve().is_file()
 
 
 def test_a_page_without_code_offers_no_notebook(site):
     page = BeautifulSoup((site["html"] / "book/plain.html").read_text("utf-8"), "html.parser")
-    assert not {"Colab", "Binder", ".ipynb"} & set(addresses(page))
+    assert "Source" in addresses(page)
+    assert not {"Colab", "Binder", "Notebook"} & set(addresses(page))
     assert not (site["html"] / "_sources" / "book" / "plain.ipynb").exists()
 
 
