@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test unit validate execute site serve chapter exercises benchmarks lint format lock clean setup
+.PHONY: help book test unit validate execute site pdf serve chapter exercises benchmarks lint format lock clean setup
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ execute: $(READY) ## run the chapters that are not up to date
 
 site: $(READY) ## build the site from executed chapters
 	@$(PY) tools/build.py
+
+pdf: $(READY) ## the whole book as one PDF, _build/pdf/course.pdf, from the built site; needs Chromium
+	@$(PY) tools/make_pdf.py
 
 unit: $(READY) $(PEERS) ## unit tests, the exercises' and the site's tests
 	@$(PY) -m pytest -n $(JOBS)

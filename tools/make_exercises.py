@@ -3,6 +3,8 @@
     python tools/make_exercises.py            write exercises/weekNN.py and .ipynb
     python tools/make_exercises.py --check    write nothing, fail if a file differs
 
+The notebook's first cell also says how to run it in Colab; the second installs what that needs.
+
 A master marks each answer:
 
     # begin answer w01-log-prob: one line that says what to do
@@ -23,10 +25,19 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import yaml
+from nbformat.v4 import new_code_cell
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+from course_colab import colab_address, install_cell  # noqa: E402
+
 BEGIN = re.compile(r"^(?P<indent> *)# begin answer (?P<id>[\w-]+): (?P<task>.+)$")
 END = re.compile(r"^ *# end answer (?P<id>[\w-]+)$")
+
+
+COLAB = "https://colab.research.google.com"
 
 
 class MarkError(Exception):
@@ -79,9 +90,24 @@ def _stub(begin: re.Match[str], answer: list[str]) -> list[str]:
     return [task, f"{last.targets[0].id} = " + ('"""\n\n"""' if long else "None")]
 
 
-def to_notebook(text: str) -> str:
-    """Return a student file as a notebook without outputs, with cells numbered in order."""
+_COLAB = """
+
+To work without installing anything, [open this notebook in Colab]({address}), run the next cell \
+first, and save a copy of your own. Elsewhere the next cell does nothing."""
+
+
+def to_notebook(text: str, note: str = "", install: str = "") -> str:
+    """Return a student file as a notebook without outputs, with cells numbered in order.
+
+    Args:
+        text: The student file, in py:percent.
+        note: What the first cell says beside the file's own text.
+        install: The source of a code cell to put second, or nothing.
+    """
     notebook = jupytext.reads(text, fmt="py:percent")
+    notebook.cells[0].source += note
+    if install:
+        notebook.cells.insert(1, new_code_cell(install))
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"
         cell.metadata = {}
@@ -100,6 +126,8 @@ def generate(root: Path = ROOT) -> dict[Path, bytes]:
         root: The folder that holds ``solutions/``.
     """
     files: dict[Path, bytes] = {}
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    url, branch = config["repository"]["url"], config["repository"]["branch"]
     for master in sorted((root / "solutions").glob("week*.py")):
         try:
             student = cut_answers(master.read_text(encoding="utf-8"))
@@ -107,7 +135,10 @@ def generate(root: Path = ROOT) -> dict[Path, bytes]:
             raise MarkError(f"{master.name}: {error}") from None
         target = root / "exercises" / master.name
         files[target] = student.encode()
-        files[target.with_suffix(".ipynb")] = to_notebook(student).encode()
+        notebook = target.with_suffix(".ipynb")
+        address = colab_address(COLAB, url, branch, f"exercises/{notebook.name}")
+        note, install = _COLAB.format(address=address), install_cell(url, branch)
+        files[notebook] = to_notebook(student, note, install).encode()
     return files
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import course_architecture
 import course_concepts
 import course_frames
+import course_launch
 import course_mathjax
 import course_quiz
 import course_theme
@@ -144,4 +145,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     course_frames.setup(app)
     for part in (course_quiz, course_concepts, course_architecture, course_mathjax, course_theme):
         part.setup(app)
+    course_launch.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -35,6 +35,8 @@ def _icons_from_the_font(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Register the corrections; ``course.js`` names what a screen reader would find nameless."""
     app.add_js_file("course.js", loading_method="defer")
+    app.add_js_file("take_away.js", loading_method="defer")
+    app.add_css_file("print.css", priority=900)
     app.connect("config-inited", _one_search)
     app.connect("html-page-context", _drop_thebe, priority=900)
     app.connect("build-finished", _icons_from_the_font)

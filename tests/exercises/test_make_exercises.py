@@ -2,7 +2,9 @@
 
 import ast
 
+import nbformat
 import pytest
+import yaml
 
 import make_exercises
 
@@ -79,3 +81,21 @@ def test_a_broken_master_writes_nothing(tmp_path, capsys):
     assert make_exercises.main([], tmp_path) == 1
     assert capsys.readouterr().err.startswith("week09.py: end of file")
     assert not (tmp_path / "exercises").exists()
+
+
+def test_the_notebook_says_how_to_run_in_colab_and_brings_what_it_needs(tmp_path):
+    (tmp_path / "solutions").mkdir()
+    text = "# %% [markdown]\n# # Week 9\n\n# %%\nx = 1\n"
+    (tmp_path / "solutions" / "week09.py").write_text(text)
+    files = {path.name: content for path, content in make_exercises.generate(tmp_path).items()}
+    notebook = nbformat.reads(files["week09.ipynb"].decode(), as_version=4)
+    config = yaml.safe_load((make_exercises.ROOT / "_config.yml").read_text(encoding="utf-8"))
+    repository = config["repository"]["url"]
+    opened = repository.replace("https://github.com", "https://colab.research.google.com/github")
+    first, install, last = notebook.cells
+    assert first.source.startswith("# Week 9\n\nTo work without installing anything")
+    assert f"]({opened}/blob/main/exercises/week09.ipynb)" in first.source
+    assert f"git+{repository}@main" in install.source
+    assert last.source == "x = 1"
+    assert [cell.id for cell in notebook.cells] == ["cell-00", "cell-01", "cell-02"]
+    assert files["week09.py"].decode() == text
