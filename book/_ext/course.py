@@ -7,8 +7,9 @@
     {pipeline}        the one line every chapter walks, drawn
     {module-map}      the package's modules and who imports whom, drawn from the source
 
-``course_theme`` puts a few things of the theme right. A directive reads only its own page and the
-files it declares, so pages may be read in parallel and again.
+``course_theme`` puts a few things of the theme right, ``course_images`` gives pictures their size.
+A directive reads only its own page and the files it declares, so pages may be read in parallel and
+again.
 """
 
 import json
@@ -18,6 +19,7 @@ from typing import Any
 
 import course_architecture
 import course_concepts
+import course_images
 import course_mathjax
 import course_quiz
 import course_theme
@@ -139,6 +141,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("glance", Glance)
     app.add_directive("erratum", Erratum)
     app.connect("doctree-read", _name_errata)
-    for part in (course_quiz, course_concepts, course_architecture, course_mathjax, course_theme):
+    parts = (course_quiz, course_concepts, course_architecture, course_mathjax)
+    for part in (*parts, course_theme, course_images):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
