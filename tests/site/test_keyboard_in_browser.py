@@ -1,10 +1,10 @@
 """A page without a mouse: a way past the menus, a stop at every control, and the stop is seen."""
 
 import pytest
-
 import site_browser
-from build import SITE
 from site_pages import CONTENT, name
+
+from build import SITE
 
 MOST_STOPS = 400
 SAMPLE = ["book/index.html", "book/week01/chain_rule.html", "book/concepts.html", "search.html"]
@@ -12,10 +12,12 @@ SAMPLE = ["book/index.html", "book/week01/chain_rule.html", "book/concepts.html"
 STOP = """() => {
   const element = document.activeElement;
   if (!element || element === document.body) return null;
-  const style = getComputedStyle(element);
   const box = element.getBoundingClientRect();
-  const ring = (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1)
-    || style.boxShadow !== "none";
+  const outlined = (part) => {
+    const style = getComputedStyle(part);
+    return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+  };
+  const ring = outlined(element) || Array.from(element.children).some(outlined);
   const kinds = {
     search: ".search-button, .search-button-field, input[name=q]",
     theme: ".theme-switch-button",

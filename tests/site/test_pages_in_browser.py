@@ -4,10 +4,8 @@ import os
 from urllib.parse import unquote, urlsplit
 
 import pytest
-
 import site_browser
 import site_checks
-from build import SITE
 from site_pages import (
     INTERACTIVE_PAGE_BYTES,
     PAGES,
@@ -18,6 +16,8 @@ from site_pages import (
     name,
     transferred,
 )
+
+from build import SITE
 
 
 def test_a_browser_is_there_where_one_is_required():

@@ -1,7 +1,6 @@
 """The search finds a concept without a network and shows the sentence around it."""
 
 import pytest
-
 import site_browser
 from site_pages import CONTENT, name
 
@@ -18,7 +17,8 @@ def results(page):
         """() => {
           const found = Array.from(document.querySelectorAll("ul.search > li"));
           return /finished/.test(document.querySelector(".search-summary")?.textContent || "")
-            && found.length && found.every((item) => item.querySelector("p.context, :scope > span"));
+            && found.length
+            && found.every((item) => item.querySelector("p.context, :scope > span"));
         }"""
     )
     return page.eval_on_selector_all(
