@@ -17,7 +17,9 @@ STOP = """() => {
     const style = getComputedStyle(part);
     return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
   };
-  const ring = outlined(element) || Array.from(element.children).some(outlined);
+  // The theme rings the links of its side bars with a shadow, and some parents' by their child.
+  const ring = outlined(element) || Array.from(element.children).some(outlined)
+    || getComputedStyle(element).boxShadow !== "none";
   const kinds = {
     search: ".search-button, .search-button-field, input[name=q]",
     theme: ".theme-switch-button",
