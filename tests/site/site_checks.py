@@ -161,7 +161,7 @@ def _axe() -> str:
 
 
 THIN = """() => {
-  document.querySelectorAll("mjx-container").forEach((formula, index) => {
+  document.querySelectorAll("mjx-container:not([display])").forEach((formula, index) => {
     if (index >= 6) formula.textContent = "x";
   });
   const seen = {};
@@ -173,7 +173,7 @@ THIN = """() => {
   });
   document.querySelectorAll("img[src^='data:']").forEach((image) => image.removeAttribute("src"));
 }"""
-"""Leaves six formulas, and three of each kind of coloured word in code, to stand for the rest."""
+"""Leaves six formulas within lines, and three of each kind of coloured word in code, to stand for the rest."""
 
 LOOKS = """() => {
   const ground = (element) => {

@@ -15,7 +15,8 @@ STOP = """() => {
   const outlined = (part) => {
     const style = getComputedStyle(part);
     const box = part.getBoundingClientRect();
-    return box.width > 0 && box.height > 0 && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+    const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+    return ring && box.width > 0 && box.height > 0;
   };
   // The theme rings the links of its side bars with a shadow, and some parents' by their child.
   const ring = outlined(element) || Array.from(element.children).some(outlined)
