@@ -173,7 +173,7 @@ THIN = """() => {
   });
   document.querySelectorAll("img[src^='data:']").forEach((image) => image.removeAttribute("src"));
 }"""
-"""Leaves six formulas within lines and three of each kind of coloured word to stand for the rest."""
+"""Leaves six formulas within lines and three of each kind of coloured word to stand for all."""
 
 LOOKS = """() => {
   const ground = (element) => {
