@@ -16,10 +16,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help book test unit validate execute site pdf serve chapter exercises benchmarks lint format lock clean setup
+.PHONY: help book test unit validate execute site site-test links pdf serve chapter exercises benchmarks lint format lock clean setup
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 book: execute site ## execute what changed and build the site to _build/html
 
@@ -45,6 +45,13 @@ pdf: $(READY) ## the whole book as one PDF, _build/pdf/course.pdf, from the buil
 
 unit: $(READY) $(PEERS) ## unit tests, the exercises' and the site's tests
 	@$(PY) -m pytest -n $(JOBS)
+
+site-test: $(READY) $(PEERS) ## the built site in a browser without a network; needs Chromium
+	@test -d _build/html || { echo "no site yet: run make book first"; exit 2; }
+	@COURSE_BROWSER=required $(PY) -m pytest tests/site -n $(JOBS)
+
+links: $(READY) ## list the links that lead out of the built site
+	@$(PY) tools/links.py
 
 validate: $(READY) ## strict nbval: run the executed chapters again and compare
 	@$(PY) tools/validate.py

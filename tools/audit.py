@@ -5,14 +5,26 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
+FEWEST_WORDS = 8
 _FILE_NAME = re.compile(r"\.(png|svg|webp|jpe?g|gif)\s*$", re.IGNORECASE)
 _LIVE = "application/vnd.jupyter.widget-view+json"
+_EMPTY_PHRASE = re.compile(
+    r"^\W*(?:an?\s+|the\s+|this\s+)?"
+    r"(?:figure|image|picture|plot|graph|chart|diagram|illustration|screenshot|photo(?:graph)?)\s+"
+    r"(?:of|with|for|about|from|that|which|shows?|showing|showed|depict\w*|illustrat\w*|display\w*)\b",
+    re.IGNORECASE,
+)
 
 
 def good_alt(text: str | None) -> bool:
-    """Whether an alternative text says what to see: at least five words, no file name."""
+    """Whether an alternative text says what to see.
+
+    It does not with fewer than eight words, with a file's name at its end, or when it begins by
+    saying that it is a picture ("a figure showing ..."), which a screen reader has just said.
+    """
     words = (text or "").strip()
-    return len(words.split()) >= 5 and not _FILE_NAME.search(words)
+    enough = len(words.split()) >= FEWEST_WORDS
+    return enough and not _FILE_NAME.search(words) and not _EMPTY_PHRASE.match(words)
 
 
 def faults(notebook: NotebookNode) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Set up the environment: a virtual environment with exactly the pinned versions.
 
     python3 tools/setup_environment.py .venv [TORCH_INDEX]     what make runs
-    python3 tools/setup_environment.py --peers .venv           libraries to compare with
+    python3 tools/setup_environment.py --peers .venv           what only tests and benchmarks need
     python3 tools/setup_environment.py --lock requirements.lock   pin anew
 
 PyTorch comes first and alone, so that no other package can choose its build. TORCH_INDEX is the
@@ -18,6 +18,10 @@ STEPS = """environment
 PyTorch
 everything else
 this package""".splitlines()
+EXTRAS = {
+    "benchmarks": "the libraries to compare with",
+    "site": "the driver of a browser",
+}
 
 
 def fail(message):
@@ -52,23 +56,26 @@ def install(venv, lock, torch_index):
 
 
 def install_peers(venv):
-    """Add the libraries that tests and benchmarks compare with, where they install.
+    """Add the libraries that tests and benchmarks compare with, and what drives a browser.
 
-    The course needs none of them: without them the comparisons are skipped, and say so.
+    The course needs none of them: without them those tests are skipped, and say so. Each extra is
+    tried by itself, so that one that cannot be had takes no other with it.
     """
-    print("setup: installing the libraries to compare with")
-    if add_peers(venv, ["-c", "requirements.lock"]):
-        print("setup: they could not be installed; comparisons with them will be skipped")
+    print("setup: installing the libraries to compare with, and what drives a browser")
+    lacking = [extra for extra in EXTRAS if add_peers(venv, ["-c", "requirements.lock"], [extra])]
+    if lacking:
+        names = " and ".join(EXTRAS[extra] for extra in lacking)
+        print("setup: %s could not be installed; tests with them will be skipped" % names)
         return
     open(os.path.join(venv, ".peers"), "w").close()
 
 
-def add_peers(venv, constraints):
-    """Install the extra named benchmarks; return whether that failed."""
+def add_peers(venv, constraints, extras):
+    """Install extras of the package; return whether that failed."""
     python = os.path.join(venv, "bin", "python")
     pip = [python, "-m", "pip", "install", "--quiet", "--no-build-isolation"]
     with open(os.devnull, "w") as nowhere:
-        command = pip + constraints + ["-e", ".[benchmarks]"]
+        command = pip + constraints + ["-e", ".[%s]" % ",".join(extras)]
         return subprocess.call(command, stdout=nowhere, stderr=nowhere)
 
 
@@ -83,7 +90,7 @@ def lock(path):
 
     with tempfile.TemporaryDirectory() as scratch:
         install(scratch, None, None)
-        if add_peers(scratch, []):
+        if add_peers(scratch, [], list(EXTRAS)):
             fail("lock: the libraries to compare with could not be installed")
         python = os.path.join(scratch, "bin", "python")
         frozen = run("the list", [python, "-m", "pip", "freeze", "--all", "--exclude-editable"])

@@ -7,9 +7,10 @@
     {pipeline}        the one line every chapter walks, drawn
     {module-map}      the package's modules and who imports whom, drawn from the source
 
-``course_frames`` keeps the frames of movable figures in files of their own.
-``course_theme`` puts a few things of the theme right. A directive reads only its own page and the
-files it declares, so pages may be read in parallel and again.
+``course_theme`` puts a few things of the theme right, ``course_images`` gives pictures their size,
+``course_frames`` keeps the frames of movable figures in files of their own, ``course_launch`` offers
+chapters as notebooks. A directive reads only its own page and the files it declares, so pages may be
+read in parallel and again.
 """
 
 import json
@@ -20,6 +21,7 @@ from typing import Any
 import course_architecture
 import course_concepts
 import course_frames
+import course_images
 import course_launch
 import course_mathjax
 import course_quiz
@@ -142,8 +144,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("glance", Glance)
     app.add_directive("erratum", Erratum)
     app.connect("doctree-read", _name_errata)
-    course_frames.setup(app)
-    for part in (course_quiz, course_concepts, course_architecture, course_mathjax, course_theme):
+    directives = (course_quiz, course_concepts, course_architecture)
+    for part in (*directives, course_mathjax, course_theme, course_images, course_frames):
         part.setup(app)
     course_launch.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,3 +20,16 @@ document.addEventListener("DOMContentLoaded", () => {
     .querySelectorAll(".citation-list > [role='doc-biblioentry']")
     .forEach((entry) => entry.setAttribute("role", "listitem"));
 });
+
+// A formula wider than the page scrolls by itself, and has to be reached to be scrolled with keys.
+window.addEventListener("load", () => {
+  function reach() {
+    document.querySelectorAll("mjx-container[display='true']").forEach((formula) => {
+      if (formula.scrollWidth > formula.clientWidth) formula.tabIndex = 0;
+      else formula.removeAttribute("tabindex");
+    });
+  }
+  if (!window.MathJax || !MathJax.startup) return;
+  MathJax.startup.promise.then(reach);
+  window.addEventListener("resize", reach);
+});

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXTENSION = ROOT / "book" / "_ext"
 sys.path.insert(0, str(EXTENSION))
 
+import course_images  # noqa: E402
 import course_mathjax  # noqa: E402
 import course_quiz  # noqa: E402
 import course_sources  # noqa: E402
@@ -25,6 +26,7 @@ myst_enable_extensions = ["dollarmath", "tasklist", "colon_fence"]
 nb_execution_mode = "off"
 html_theme = "basic"
 html_static_path = ["theme"]
+html_js_files = ["scripts/fontawesome.js", "searchtools.js"]
 course_repository_url = "https://example.org/repo/"
 exclude_patterns = ["_build"]
 """
@@ -46,6 +48,8 @@ outcomes: [add]
 ```
 
 See {ref}`erratum-e32`.
+
+![A bar that is twice as wide as it is high](wide.svg)
 
 ```{erratum} E32 A short title
 Says *this*.
@@ -101,6 +105,9 @@ def write_project(folder: Path, **more: str) -> Path:
         "book/chapter.md": CHAPTER,
         "book/concepts.csv": CONCEPTS,
         "theme/scripts/fontawesome.js": "draw every icon again",
+        "theme/site.css": "",
+        "theme/course.js": "",
+        "book/wide.svg": '<svg xmlns="http://www.w3.org/2000/svg" width="40.4" height="20"/>',
         "tests/test_toy.py": "import math\n\n\ndef test_the_sum_is_right():\n    assert math\n",
     } | {f"src/course_utils/{name}": text for name, text in PACKAGE.items()}
     # More than five pages, so that Sphinx reads them in two processes.
@@ -234,11 +241,39 @@ def test_drawings_say_what_the_docstring_says(site):
     assert rows == [["numbers", "what is counted", "nothing"], ["sums", "adding it up", "numbers"]]
 
 
-def test_pages_do_without_a_kernel_and_without_icons_drawn_twice(site):
-    run = [tag for tag in site["chapter"]("script") if tag.get("type") != "text/x-thebe-config"]
-    assert not [tag for tag in run if "thebe" in str(tag).lower()]
-    script = site["folder"] / "_build/html/_static/scripts/fontawesome.js"
-    assert "draw" not in script.read_text()
+def sources(page: BeautifulSoup) -> str:
+    return " ".join(tag.get("src", "") for tag in page("script"))
+
+
+def test_pages_load_no_kernel_no_icons_twice_and_no_search_but_on_its_page(site):
+    assert "thebe" not in str(site["chapter"]("script")).lower()
+    assert "thebe" not in str(site["chapter"]("link")).lower()
+    loaded = sources(site["chapter"])
+    assert "course.js" in loaded
+    assert not [name for name in ("fontawesome", "searchtools", "search.js") if name in loaded]
+    found = sources(page(site["folder"], "search"))
+    assert "searchtools.js" in found
+    assert "_static/search.js" in found
+    assert "fontawesome" not in found
+
+
+def test_a_picture_tells_its_size_and_waits_until_it_is_near(site):
+    (picture,) = [tag for tag in site["chapter"]("img") if "wide" in tag["src"]]
+    assert (picture["width"], picture["height"]) == ("40", "20")
+    assert picture["loading"] == "lazy"
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<img src="data:image/png;base64,AAAA" alt="">',
+        '<img src="https://example.org/wide.png" alt="">',
+        '<img height="3" src="wide.svg" width="4" alt="">',
+    ],
+)
+def test_a_picture_that_is_sized_or_lies_elsewhere_stays_as_it_is(tag, tmp_path):
+    (tmp_path / "wide.svg").write_text('<svg width="40" height="20"/>')
+    assert course_images.with_size(tag, {"wide.svg": tmp_path / "wide.svg"}) == tag
 
 
 def test_mathematics_lies_beside_the_pages(site):

@@ -38,19 +38,6 @@ def test_the_same_figure_gives_the_same_bytes():
     assert files[0].getvalue() == files[1].getvalue()
 
 
-def contrast(colour):
-    red, green, blue = (
-        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
-        for part in mpl.colors.to_rgb(colour)
-    )
-    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
-
-
-def test_the_first_colours_are_visible_on_white():
-    """WCAG asks for a contrast of 3 between a line and its background."""
-    assert all(contrast(colour) > 3 for colour in plotting.PALETTE[:3])
-
-
 @pytest.mark.parametrize("titles", [None, list("abcde")])
 def test_image_grid_puts_every_pixel_in_its_tile(titles):
     images = torch.arange(5 * 2 * 3).reshape(5, 2, 3)

@@ -48,7 +48,7 @@ def test_peers_that_cannot_be_had_stop_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(setup_environment.subprocess, "call", lambda *_, **__: 1)
     setup_environment.main(["--peers", str(tmp_path)])
     said = capsys.readouterr().out
-    assert "could not be installed; comparisons with them will be skipped" in said
+    assert "the driver of a browser could not be installed; tests with them" in said
     assert not (tmp_path / ".peers").exists()
 
 
@@ -57,11 +57,25 @@ def test_peers_once_installed_are_remembered(tmp_path, monkeypatch):
     monkeypatch.setattr(setup_environment.subprocess, "call", lambda c, **_: asked.append(c) or 0)
     setup_environment.main(["--peers", str(tmp_path)])
     assert (tmp_path / ".peers").exists()
-    assert ".[benchmarks]" in asked[0] and "requirements.lock" in asked[0]
+    assert [command[-1] for command in asked] == [".[benchmarks]", ".[site]"]
+    assert all("requirements.lock" in command for command in asked)
+
+
+def test_one_extra_that_cannot_be_had_takes_no_other_with_it(tmp_path, monkeypatch, capsys):
+    def install(command, **_):
+        return int(command[-1] == ".[benchmarks]")
+
+    monkeypatch.setattr(setup_environment.subprocess, "call", install)
+    setup_environment.main(["--peers", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert "the libraries to compare with could not be installed" in said
+    assert "browser could not" not in said
+    assert not (tmp_path / ".peers").exists()
 
 
 def test_every_peer_is_locked():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lock = (ROOT / "requirements.lock").read_text().lower()
-    for name in project["optional-dependencies"]["benchmarks"]:
+    extras = project["optional-dependencies"]
+    for name in extras["benchmarks"] + extras["site"]:
         assert f"\n{name.lower()}==" in lock, name
