@@ -8,9 +8,9 @@
     {module-map}      the package's modules and who imports whom, drawn from the source
 
 ``course_theme`` puts a few things of the theme right, ``course_images`` gives pictures their size,
-``course_frames`` keeps the frames of movable figures in files of their own, ``course_launch`` offers
-chapters as notebooks. A directive reads only its own page and the files it declares, so pages may be
-read in parallel and again.
+``course_frames`` keeps the frames of movable figures in files of their own, and ``course_launch``
+offers chapters as notebooks. A directive reads only its own page and the files it declares, so
+pages may be read in parallel and again.
 """
 
 import json

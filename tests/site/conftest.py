@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import site_browser
 
+from browser import find_chromium
 from build import SITE
 
 
@@ -31,7 +32,7 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=site_browser.find_chromium(), args=list(site_browser.ARGUMENTS)
+            executable_path=find_chromium(), args=list(site_browser.ARGUMENTS)
         )
         yield chromium
         chromium.close()

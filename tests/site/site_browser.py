@@ -6,9 +6,7 @@ address is stopped and written down.
 
 import functools
 import importlib.util
-import os
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +15,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-NAMES = ("chromium", "google-chrome", "google-chrome-stable", "chrome", "chromium-browser")
+from browser import Missing, find_chromium
+
 REQUIRED = "COURSE_BROWSER"
 """Set this variable to ``required`` where a missing browser is a failure and not a skip."""
 
@@ -29,21 +28,16 @@ ARGUMENTS = (
 )
 
 
-def find_chromium() -> str | None:
-    """The browser to drive: the variable ``CHROMIUM``, else the first of ``NAMES`` on the path."""
-    named = os.environ.get("CHROMIUM")
-    return shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
-
-
 def missing() -> str | None:
     """One line that says what is missing and how to get it, or ``None``."""
     lacking = [name for name in ("playwright", "axe_playwright_python") if not _installed(name)]
     if lacking:
         how = ".venv/bin/python -m pip install -c requirements.lock -e '.[site]'"
         return f"the site is not checked in a browser: no {' and no '.join(lacking)}; run {how}"
-    if find_chromium() is None:
-        how = "install Chromium (apt-get install chromium) or name one: CHROMIUM=/path/to/chrome"
-        return f"the site is not checked in a browser: {how}"
+    try:
+        find_chromium()
+    except Missing as lack:
+        return f"the site is not checked in a browser: {lack}"
     return None
 
 

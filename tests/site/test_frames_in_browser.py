@@ -4,22 +4,12 @@ Everything is asked of every figure of every page, so that a new chapter is test
 day. Chromium reaches the local server and nothing else.
 """
 
-import functools
-import importlib.util
 import json
-import shutil
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
 from build import SITE
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
-if importlib.util.find_spec("playwright") is None or CHROMIUM is None:
-    pytest.skip("figures are not tried: no playwright or no Chromium", allow_module_level=True)
 
 FIGURE = "figure.course-frames"
 SETTLED_MS = 60_000
@@ -46,59 +36,27 @@ every_figure = pytest.mark.parametrize(
 every_page = pytest.mark.parametrize("name", PAGES)
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """A file server that writes no log."""
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def origin():
-    """The built site on a local port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(SITE)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """One headless browser for the module, without a network."""
-    from playwright.sync_api import sync_playwright
-
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    arguments.append("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def open_page(chromium, origin):
+def open_page(browser, site_url):
     """Open a page of the site; at the end nothing may have been asked of another origin."""
     contexts, faults = [], []
 
     def opened(name, **settings):
         given = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
-        context = chromium.new_context(**(given | settings))
+        context = browser.new_context(**(given | settings))
         context.set_default_timeout(SETTLED_MS)
         contexts.append(context)
         page = context.new_page()
         page.fetched = []
         page.on("request", lambda request: page.fetched.append(request.url))
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(f"{origin}/{name}", wait_until="load")
+        page.goto(f"{site_url}{name}", wait_until="load")
         return page
 
     yield opened
     for context in contexts:
         urls = [url for page in context.pages for url in page.fetched]
-        faults += [url for url in urls if not url.startswith((origin, "data:", "blob:"))]
+        faults += [url for url in urls if not url.startswith((site_url, "data:", "blob:"))]
         context.close()
     assert not faults
 
