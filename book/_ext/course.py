@@ -4,6 +4,8 @@
     {quiz}            a question that answers at once, without a script
     {erratum}         a corrected statement of the source documents, with an anchor
     {concept-table}   book/concepts.csv as a table with links
+    {api-module}, {api-overview}
+                      the package's public names, read from its source
     {pipeline}        the one line every chapter walks, drawn
     {module-map}      the package's modules and who imports whom, drawn from the source
 
@@ -16,6 +18,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import course_api
 import course_architecture
 import course_concepts
 import course_mathjax
@@ -131,6 +134,16 @@ def _name_errata(app: Sphinx, doctree: nodes.document) -> None:
             labels[name] = (app.env.docname, name, shown)
 
 
+_PARTS = (
+    course_quiz,
+    course_concepts,
+    course_api,
+    course_architecture,
+    course_mathjax,
+    course_theme,
+)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
     app.add_config_value("course_repository_url", "", "env", str)
@@ -139,6 +152,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("glance", Glance)
     app.add_directive("erratum", Erratum)
     app.connect("doctree-read", _name_errata)
-    for part in (course_quiz, course_concepts, course_architecture, course_mathjax, course_theme):
+    for part in _PARTS:
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

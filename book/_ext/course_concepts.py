@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from course_api import api_link
 from course_sources import Place, find_symbol, find_test
 from docutils import nodes
 from sphinx import addnodes
@@ -49,8 +50,8 @@ class ConceptTable(SphinxDirective):
         cells = (
             [name, identifier],
             [nodes.paragraph("", concept["week"])],
-            [self._link(item, find_symbol) for item in concept["implementation"].split()],
-            [self._link(item, find_test) for item in concept["test"].split()],
+            [self._code(item) for item in concept["implementation"].split()],
+            [self._test(item) for item in concept["test"].split()],
             [nodes.paragraph("", concept["sources"])],
         )
         return nodes.row("", *(nodes.entry("", *cell) for cell in cells))
@@ -68,8 +69,13 @@ class ConceptTable(SphinxDirective):
             refdoc=self.env.docname,
         )
 
-    def _link(self, item: str, find: Any) -> nodes.paragraph:
-        place: Place = find(self.root, item)
+    def _code(self, item: str) -> nodes.paragraph:
+        place = find_symbol(self.root, item)
+        self.env.note_dependency(str(self.root / place.path))
+        return nodes.paragraph("", "", api_link(self, item, _short(item)))
+
+    def _test(self, item: str) -> nodes.paragraph:
+        place: Place = find_test(self.root, item)
         self.env.note_dependency(str(self.root / place.path))
         shown = _short(item)
         if self.config.course_repository_url:
