@@ -4,6 +4,8 @@
     {quiz}            a question that answers at once, without a script
     {erratum}         a corrected statement of the source documents, with an anchor
     {concept-table}   book/concepts.csv as a table with links
+    {errata-table}    book/errata.yml as a table with links to the running cells
+    {status-table}    what came of each chapter's execution; a stamp on every page
     {api-module}, {api-overview}
                       the package's public names, read from its source
     {pipeline}        the one line every chapter walks, drawn
@@ -13,7 +15,6 @@
 files it declares, so pages may be read in parallel and again.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from typing import Any
 import course_api
 import course_architecture
 import course_concepts
+import course_errata
+import course_execution
 import course_mathjax
 import course_quiz
 import course_theme
@@ -86,15 +89,15 @@ class Glance(SphinxDirective):
         ]
 
     def _cpu_time(self) -> str:
-        name = self.env.docname.removeprefix("book/") + ".ipynb"
-        executed = Path(self.env.srcdir, self.config.course_executed, name)
+        root = Path(self.env.srcdir)
+        executed = course_execution.executed_path(
+            root, self.config.course_executed, self.env.docname
+        )
         self.env.note_dependency(str(executed))
-        try:
-            notebook = json.loads(executed.read_text("utf-8"))
-            seconds = float(notebook["metadata"]["course"]["cpu_seconds"])
-        except (OSError, ValueError, KeyError):
+        facts = course_execution.read_execution(executed)
+        if facts is None:
             return "CPU time not measured yet"
-        return f"{max(1, round(seconds))} CPU seconds to run"
+        return f"{max(1, round(facts['cpu_seconds']))} CPU seconds to run"
 
 
 def _as_list(value: Any) -> str:
@@ -138,6 +141,8 @@ _PARTS = (
     course_quiz,
     course_concepts,
     course_api,
+    course_errata,
+    course_execution,
     course_architecture,
     course_mathjax,
     course_theme,
@@ -148,7 +153,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
     app.add_config_value("course_repository_url", "", "env", str)
     app.add_config_value("course_repository_branch", "main", "env", str)
-    app.add_config_value("course_executed", "_build/executed", "env", str)
     app.add_directive("glance", Glance)
     app.add_directive("erratum", Erratum)
     app.connect("doctree-read", _name_errata)
