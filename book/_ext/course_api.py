@@ -12,7 +12,6 @@ repository. A reference by any name a reader may import, ``course_utils.training
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from course_api_source import PACKAGE, Source, Symbol, read_modules
 from course_api_text import to_rst
@@ -68,9 +67,7 @@ class ApiModule(_Api):
 
     def _module(self, source: Source) -> list[str]:
         place = Place(source.path.relative_to(self.root).as_posix())
-        address = place.url(
-            self.config.course_repository_url, self.config.course_repository_branch
-        )
+        address = place.url(self.config.course_repository_url, self.config.course_repository_branch)
         lines = [f".. py:module:: {source.name}", ""]
         lines += [f"``{source.name}`` · `{place.path} <{address}>`__", ""]
         lines += [".. rst-class:: api-purpose", "", "..", "", *to_rst(source.docstring), ""]
@@ -104,7 +101,7 @@ class ApiOverview(_Api):
             if not files_of(self.root, module.name):
                 continue
             title = nodes.term("", "", _link(self, "mod", f"{PACKAGE}.{module.name}", module.name))
-            meaning = nodes.definition("", nodes.paragraph("", f"{module.purpose}."))
+            meaning = nodes.definition("", nodes.paragraph("", f"{_sentence(module.purpose)}."))
             meaning += self._names(self.modules(module.name))
             listed += nodes.definition_list_item("", title, meaning)
         return [listed]
@@ -117,6 +114,12 @@ class ApiOverview(_Api):
                 paragraph += nodes.Text(" ")
             paragraph += _link(self, "obj", target, shown)
         return paragraph
+
+
+def _sentence(purpose: str) -> str:
+    """A purpose with a capital, unless it begins with code such as ``fit()``."""
+    first, _, rest = purpose.partition(" ")
+    return purpose if "(" in first else f"{first.capitalize()} {rest}"
 
 
 def _link(directive: SphinxDirective, kind: str, target: str, shown: str) -> nodes.Node:
@@ -173,8 +176,7 @@ def _resolve(
     found = env.get_domain("py").objects.get(name or "")
     if found is not None:
         address = app.builder.get_relative_uri(node["refdoc"], found.docname)
-        link = nodes.reference("", "", shown, internal=True, refuri=f"{address}#{found.node_id}")
-        return link
+        return nodes.reference("", "", shown, internal=True, refuri=f"{address}#{found.node_id}")
     if not node.get("course_fallback"):
         return None
     place = find_symbol(root, target)
@@ -225,6 +227,3 @@ def setup(app: Sphinx) -> None:
     app.connect("viewcode-find-source", _find_source)
     app.connect("missing-reference", _resolve)
     app.add_css_file("api.css")
-
-
-__all__ = ["api_link", "describe", "setup"]

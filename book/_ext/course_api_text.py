@@ -77,8 +77,12 @@ def _prose(block: list[str]) -> list[str]:
     if _is_list_of_names(block):
         return _names(block)
     if _BULLET.match(block[0]):
-        return [_BULLET.match(line)[0] + escape(_BULLET.sub("", line))
-                if _BULLET.match(line) else escape(line) for line in block]
+        return [
+            _BULLET.match(line)[0] + escape(_BULLET.sub("", line))
+            if _BULLET.match(line)
+            else escape(line)
+            for line in block
+        ]
     return [escape(line) for line in block]
 
 

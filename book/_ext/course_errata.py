@@ -1,6 +1,6 @@
 """The errata of the documents the course grew from: ``book/errata.yml`` as a table with links.
 
-    {errata-table}   all entries; one that runs is linked to its box {erratum} in a chapter
+{errata-table}   all entries; one that runs is linked to its box {erratum} in a chapter
 """
 
 import re

@@ -63,14 +63,22 @@ class Process(Protocol):
     stdin: BinaryIO
     stdout: BinaryIO
 
-    def cause(self) -> str: ...
+    def cause(self) -> str:
+        """Why the process ended, as far as one can tell from outside."""
+        ...
 
     @property
-    def cpu_seconds(self) -> float: ...
+    def cpu_seconds(self) -> float:
+        """Processor time spent so far, measured from outside."""
+        ...
 
-    def budget(self, cpu_seconds: float, wall_seconds: float) -> None: ...
+    def budget(self, cpu_seconds: float, wall_seconds: float) -> None:
+        """Grant processor time and time on the clock from now on."""
+        ...
 
-    def kill(self) -> None: ...
+    def kill(self) -> None:
+        """End the process and whatever it started."""
+        ...
 
 
 class Session:
