@@ -215,7 +215,9 @@ def _configure(app: Sphinx, config: Config) -> None:
     # Twelve hundred names would make the navigation of every page slow to draw and to read.
     config.toc_object_entries = False
     # A page of source has its own way back; the book's contents would be drawn a hundred times.
-    config.html_sidebars.setdefault("_modules/**", ["navbar-logo.html", "search-button-field.html"])
+    if config.html_theme == "sphinx_book_theme":
+        short = ["navbar-logo.html", "search-button-field.html"]
+        config.html_sidebars.setdefault("_modules/**", short)
 
 
 def setup(app: Sphinx) -> None:

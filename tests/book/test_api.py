@@ -195,7 +195,7 @@ chapter
     "api.rst": "sums\n====\n\n.. api-module:: sums\n",
     "numbers.rst": "numbers\n=======\n\n.. api-module:: numbers\n",
     "chapter.md": "(concept-toy.sum)=\n# The sum, explained\n\n(concept-toy.text)=\nA paragraph.\n",
-    "book/references.bib": "@book{neal2001annealed, title={A}, author={Neal}, year=2001}\n",
+    "book/references.bib": "@book{neal2001annealed, title={A}, author={Neal}, publisher={P}, year=2001}\n",
     "book/chapter.md": "---\norphan: true\n---\n# Other\n",
     "book/concepts.csv": "id,name,week,label,implementation,test,sources\n"
     "toy.sum,Sums,0,concept-toy.sum,course_utils.sums.Sum.of,tests/test_toy.py::test_the_sum_is_right,0\n"
