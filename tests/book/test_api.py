@@ -195,7 +195,7 @@ chapter
     "api.rst": "sums\n====\n\n.. api-module:: sums\n",
     "numbers.rst": "numbers\n=======\n\n.. api-module:: numbers\n",
     "chapter.md": "(concept-toy.sum)=\n# The sum, explained\n\n(concept-toy.text)=\nA paragraph.\n",
-    "book/references.bib": "@book{neal2001annealed, title={A}, author={Neal}, publisher={P}, year=2001}\n",
+    "book/references.bib": "@misc{neal2001annealed, title={A}, author={Neal}, year=2001}\n",
     "book/chapter.md": "---\norphan: true\n---\n# Other\n",
     "book/concepts.csv": "id,name,week,label,implementation,test,sources\n"
     "toy.sum,Sums,0,concept-toy.sum,course_utils.sums.Sum.of,tests/test_toy.py::test_the_sum_is_right,0\n"
@@ -243,7 +243,7 @@ def site(tmp_path_factory):
 
 def test_a_page_shows_signature_docstring_and_two_ways_to_the_source(site):
     method = site["api"].find(id="course_utils.sums.Sum.of")
-    assert method.get_text().split("[source]")[0] == "of(x: Tensor) → Sum"
+    assert method.get_text().split("[source]")[0].strip() == "of(x: Tensor) → Sum"
     assert "Add up x_* " in method.find_next("dd").get_text()
     assert method.find_next("dd").select_one("a[href*='index.html#']")  # the bibliography
     local = method.select_one("a:has(.viewcode-link)")["href"]
