@@ -13,7 +13,8 @@ import nbformat
 from jupyter_cache.executors.utils import single_nb_execution
 
 import audit
-from chapters import find_chapters
+import provenance
+from chapters import ROOT, find_chapters
 
 KERNEL_ENVIRONMENT = {
     "COURSE_PROGRESS": "0",
@@ -43,6 +44,7 @@ def run(name: str) -> dict[str, str]:
             after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1
         ),
         "wall_seconds": round(result.time, 1),
+        **provenance.of_execution(ROOT),
     }
     return {"notebook": nbformat.writes(result.nb), "fault": _fault(result, chapter.limit)}
 

@@ -4,6 +4,10 @@
     {quiz}            a question that answers at once, without a script
     {erratum}         a corrected statement of the source documents, with an anchor
     {concept-table}   book/concepts.csv as a table with links
+    {errata-table}    book/errata.yml as a table with links to the running cells
+    {status-table}    what came of each chapter's execution; a stamp on every page
+    {api-module}, {api-overview}
+                      the package's public names, read from its source
     {pipeline}        the one line every chapter walks, drawn
     {module-map}      the package's modules and who imports whom, drawn from the source
 
@@ -13,13 +17,15 @@ offers chapters as notebooks. A directive reads only its own page and the files 
 pages may be read in parallel and again.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
+import course_api
 import course_architecture
 import course_concepts
+import course_errata
+import course_execution
 import course_frames
 import course_images
 import course_launch
@@ -88,15 +94,15 @@ class Glance(SphinxDirective):
         ]
 
     def _cpu_time(self) -> str:
-        name = self.env.docname.removeprefix("book/") + ".ipynb"
-        executed = Path(self.env.srcdir, self.config.course_executed, name)
+        root = Path(self.env.srcdir)
+        executed = course_execution.executed_path(
+            root, self.config.course_executed, self.env.docname
+        )
         self.env.note_dependency(str(executed))
-        try:
-            notebook = json.loads(executed.read_text("utf-8"))
-            seconds = float(notebook["metadata"]["course"]["cpu_seconds"])
-        except (OSError, ValueError, KeyError):
+        facts = course_execution.read_execution(executed)
+        if facts is None:
             return "CPU time not measured yet"
-        return f"{max(1, round(seconds))} CPU seconds to run"
+        return f"{max(1, round(facts['cpu_seconds']))} CPU seconds to run"
 
 
 def _as_list(value: Any) -> str:
@@ -136,16 +142,28 @@ def _name_errata(app: Sphinx, doctree: nodes.document) -> None:
             labels[name] = (app.env.docname, name, shown)
 
 
+_PARTS = (
+    course_quiz,
+    course_concepts,
+    course_api,
+    course_errata,
+    course_execution,
+    course_architecture,
+    course_mathjax,
+    course_theme,
+    course_images,
+    course_frames,
+    course_launch,
+)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
     app.add_config_value("course_repository_url", "", "env", str)
     app.add_config_value("course_repository_branch", "main", "env", str)
-    app.add_config_value("course_executed", "_build/executed", "env", str)
     app.add_directive("glance", Glance)
     app.add_directive("erratum", Erratum)
     app.connect("doctree-read", _name_errata)
-    directives = (course_quiz, course_concepts, course_architecture)
-    for part in (*directives, course_mathjax, course_theme, course_images, course_frames):
+    for part in _PARTS:
         part.setup(app)
-    course_launch.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

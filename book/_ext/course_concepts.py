@@ -1,9 +1,14 @@
-"""The index of concepts: ``book/concepts.csv`` as a table with links, searchable in the browser."""
+"""The index of concepts: ``book/concepts.csv`` as a table with links, searchable in the browser.
+
+A concept's name is followed by its section, by its code on the API pages and by its test in the
+repository. Only what is written is listed: every link is checked when the site is built.
+"""
 
 import csv
 from pathlib import Path
 from typing import Any
 
+from course_api import api_link
 from course_sources import Place, find_symbol, find_test
 from docutils import nodes
 from sphinx import addnodes
@@ -11,8 +16,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 COLUMNS = ("id", "name", "week", "label", "implementation", "test", "sources")
-_HEADER = ("Concept", "Week", "Implementation", "Test", "Sources")
-_WIDTHS = (25, 6, 32, 25, 12)
+_HEADER = ("Concept", "Week", "Section", "Implementation", "Test", "Sources")
+_WIDTHS = (20, 6, 18, 22, 22, 12)
 
 
 def read_concepts(path: Path) -> list[dict[str, str]]:
@@ -44,32 +49,38 @@ class ConceptTable(SphinxDirective):
         return [_table(body)]
 
     def _row(self, concept: dict[str, str]) -> nodes.row:
-        name = nodes.paragraph("", "", self._section(concept))
+        name = nodes.paragraph("", concept["name"])
         identifier = nodes.paragraph("", "", nodes.literal("", concept["id"]))
         cells = (
             [name, identifier],
             [nodes.paragraph("", concept["week"])],
-            [self._link(item, find_symbol) for item in concept["implementation"].split()],
-            [self._link(item, find_test) for item in concept["test"].split()],
+            [nodes.paragraph("", "", self._section(concept))],
+            [self._code(item) for item in concept["implementation"].split()],
+            [self._test(item) for item in concept["test"].split()],
             [nodes.paragraph("", concept["sources"])],
         )
         return nodes.row("", *(nodes.entry("", *cell) for cell in cells))
 
     def _section(self, concept: dict[str, str]) -> nodes.Node:
-        text = nodes.inline("", concept["name"], classes=["std", "std-ref"])
+        text = nodes.inline("", concept["label"], classes=["std", "std-ref"])
         return addnodes.pending_xref(
             "",
             text,
             refdomain="std",
             reftype="ref",
-            refexplicit=True,
+            refexplicit=False,
             refwarn=True,
             reftarget=concept["label"].lower(),
             refdoc=self.env.docname,
         )
 
-    def _link(self, item: str, find: Any) -> nodes.paragraph:
-        place: Place = find(self.root, item)
+    def _code(self, item: str) -> nodes.paragraph:
+        place = find_symbol(self.root, item)
+        self.env.note_dependency(str(self.root / place.path))
+        return nodes.paragraph("", "", api_link(self, item, _short(item)))
+
+    def _test(self, item: str) -> nodes.paragraph:
+        place: Place = find_test(self.root, item)
         self.env.note_dependency(str(self.root / place.path))
         shown = _short(item)
         if self.config.course_repository_url:
@@ -100,9 +111,22 @@ def _table(body: list[nodes.row]) -> nodes.table:
     return nodes.table("", group, classes=["concept-table"])
 
 
+def _name_concepts(app: Sphinx, doctree: nodes.document) -> None:
+    """Let a concept that a paragraph introduces be called by the title of its section."""
+    domain = app.env.get_domain("std")
+    for name, (docname, identifier) in domain.anonlabels.items():
+        if not name.startswith("concept-") or name in domain.labels:
+            continue
+        if docname == app.env.docname and identifier in doctree.ids:
+            section = doctree.ids[identifier]
+            while not isinstance(section, nodes.section):
+                section = section.parent
+            domain.labels[name] = (docname, identifier, section[0].astext())
+
+
 def _add_script(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
     if doctree is not None and any(
-        "concept-table" in t["classes"] for t in doctree.findall(nodes.table)
+        {"concept-table", "errata-table"} & set(t["classes"]) for t in doctree.findall(nodes.table)
     ):
         app.add_js_file("concepts.js", loading_method="defer")
 
@@ -110,4 +134,5 @@ def _add_script(app: Sphinx, page: str, template: str, context: dict, doctree: A
 def setup(app: Sphinx) -> None:
     """Register the directive, and its script for the pages that have such a table."""
     app.add_directive("concept-table", ConceptTable)
+    app.connect("doctree-read", _name_concepts)
     app.connect("html-page-context", _add_script)

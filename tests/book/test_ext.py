@@ -214,7 +214,7 @@ def test_concept_table_links_section_code_and_test(site):
     row = site["index"].select_one("table.concept-table tbody tr")
     links = {link.get_text(): link["href"] for link in row("a")}
     assert links == {
-        "The sum": "book/chapter.html#concept-toy-sum",
+        "A chapter": "book/chapter.html#concept-toy-sum",
         "Sum.of": "https://example.org/repo/blob/main/src/course_utils/sums.py#L5",
         "course_utils.sums": "https://example.org/repo/blob/main/src/course_utils/sums.py",
         "the sum is right": "https://example.org/repo/blob/main/tests/test_toy.py#L4",
