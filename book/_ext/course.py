@@ -1,7 +1,9 @@
 """What this book adds to MyST: a few directives, mathematics without a network.
 
     {glance}          the box at the top of a chapter
-    {quiz}            a question that answers at once, without a script
+    {quiz}            a knowledge check that answers at once, without a kernel
+    {progress}        what a reader has read, answered and mastered, kept in the browser
+    {weeks}           the weeks of the course, linked where they exist
     {erratum}         a corrected statement of the source documents, with an anchor
     {concept-table}   book/concepts.csv as a table with links
     {pipeline}        the one line every chapter walks, drawn
@@ -19,6 +21,7 @@ from typing import Any
 import course_architecture
 import course_concepts
 import course_mathjax
+import course_progress
 import course_quiz
 import course_theme
 import yaml
@@ -139,6 +142,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("glance", Glance)
     app.add_directive("erratum", Erratum)
     app.connect("doctree-read", _name_errata)
-    for part in (course_quiz, course_concepts, course_architecture, course_mathjax, course_theme):
+    parts = (course_quiz, course_progress, course_concepts, course_architecture)
+    for part in (*parts, course_mathjax, course_theme):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
