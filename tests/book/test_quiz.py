@@ -249,6 +249,16 @@ def test_mistakes_fail_the_build_and_name_the_directive(tmp_path):
         assert message in done.stderr
 
 
+def test_the_recipe_for_writers_shows_checks_that_can_be_read():
+    recipe = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    kinds = []
+    for block in re.findall(r"^```\{quiz\}\n(.*?)^```$", recipe, flags=re.DOTALL | re.MULTILINE):
+        options = dict(re.findall(r"^:(\w+): (.+)\n", block, flags=re.MULTILINE))
+        body = re.sub(r"^:\w+:.*\n", "", block, flags=re.MULTILINE)
+        kinds.append(text.read_check(body.splitlines(), **options).kind)
+    assert kinds == ["single", "number", "order"]
+
+
 # --- The page ---
 
 
