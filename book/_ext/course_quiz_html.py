@@ -136,7 +136,7 @@ def _depart_answer(self, node):
             for step, word, arrow in ((-1, "up", "\u2191"), (1, "down", "\u2193"))
         )
         self.body.append(f'</span><span class="check__moves">{moves}</span></div>')
-        self.body.append('<div class="check__reply"></div></li>\n')
+        self.body.append('<div class="check__reply" aria-live="polite"></div></li>\n')
     else:
         reply = f'<div class="check__reply" id="{part}" aria-live="polite"></div>'
         self.body.append(f"</span></label>{reply}</li>\n")
