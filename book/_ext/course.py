@@ -1,7 +1,9 @@
 """What this book adds to MyST: a few directives, mathematics without a network.
 
     {glance}          the box at the top of a chapter
-    {quiz}            a question that answers at once, without a script
+    {quiz}            a knowledge check that answers at once, without a kernel
+    {progress}        what a reader has read, answered and mastered, kept in the browser
+    {weeks}           the weeks of the course, linked where they exist
     {erratum}         a corrected statement of the source documents, with an anchor
     {concept-table}   book/concepts.csv as a table with links
     {errata-table}    book/errata.yml as a table with links to the running cells
@@ -30,6 +32,7 @@ import course_frames
 import course_images
 import course_launch
 import course_mathjax
+import course_progress
 import course_quiz
 import course_theme
 import yaml
@@ -144,6 +147,7 @@ def _name_errata(app: Sphinx, doctree: nodes.document) -> None:
 
 _PARTS = (
     course_quiz,
+    course_progress,
     course_concepts,
     course_api,
     course_errata,

@@ -15,7 +15,6 @@ sys.path.insert(0, str(EXTENSION))
 
 import course_images  # noqa: E402
 import course_mathjax  # noqa: E402
-import course_quiz  # noqa: E402
 import course_sources  # noqa: E402
 
 CONFIG = f"""
@@ -53,15 +52,6 @@ See {ref}`erratum-e32`.
 
 ```{erratum} E32 A short title
 Says *this*.
-```
-
-```{quiz}
-Which is **right**?
-
-- [ ] one :: That is $1$.
-- [x] `two` :: Both together,
-  counted once.
-- [x] also two :: The same again.
 ```
 """
 
@@ -174,34 +164,6 @@ def test_a_chapter_that_was_not_executed_says_so_and_is_read_again(site):
     assert glance(site["before"])["Time"] == "20 minutes to read, CPU time not measured yet"
 
 
-def test_quiz_hides_every_answer_until_it_is_tried(site):
-    quiz = site["chapter"].select_one(".quiz")
-    options = quiz("details")
-    assert len(options) == 3
-    assert not any(option.has_attr("open") for option in options)
-    texts = [option.summary.get_text() for option in options]
-    assert texts == ["Option 1: one", "Option 2: two", "Option 3: also two"]
-    replies = [option.select_one(".quiz__reply").get_text().strip() for option in options]
-    assert replies[0].startswith("Not this one. That is")
-    assert replies[1] == "Right. Both together, counted once."
-    assert replies[2].startswith("Right.")
-    assert quiz.find("strong").get_text() == "right"
-    assert not quiz("script")
-
-
-def test_quiz_refuses_what_a_reader_could_not_answer():
-    right = ["Q?", "- [x] a :: yes", "- [ ] b :: no"]
-    assert [option.right for option in course_quiz.read_quiz(right)[1]] == [True, False]
-    for lines, message in [
-        (["- [x] a :: yes", "- [ ] b :: no"], "a question and at least two options"),
-        (["Q?", "- [x] a :: yes"], "a question and at least two options"),
-        (["Q?", "- [ ] a :: no", "- [ ] b :: no"], "at least one right option"),
-        (["Q?", "- [x] a :: yes", "- [ ] b"], "an explanation after the option 'b'"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            course_quiz.read_quiz(lines)
-
-
 def test_erratum_has_an_anchor_a_title_and_a_name(site):
     box = site["chapter"].find(id="erratum-e32")
     assert "erratum" in box["class"]
@@ -287,7 +249,7 @@ def test_mathematics_lies_beside_the_pages(site):
 
 
 def test_a_mistake_in_a_page_fails_the_build_and_is_named(tmp_path):
-    broken = CHAPTER.replace("E32 A short", "Thirty-two A short").replace("[x]", "[ ]")
+    broken = CHAPTER.replace("E32 A short", "Thirty-two A short")
     tables = {
         "label.csv": CONCEPTS.replace("concept-toy.sum", "concept-toy.no"),
         "code.csv": CONCEPTS.replace("Sum.of", "Sum.off"),
@@ -308,7 +270,6 @@ def test_a_mistake_in_a_page_fails_the_build_and_is_named(tmp_path):
         "columns.csv: expected the columns id, name, week, label",
         "erratum: expected a number such as E32, got 'Thirty-two'",
         "solves: score: expected one of exact, bound, estimate, absent",
-        "quiz: expected at least one right option",
     ):
         assert message in done.stderr
 
