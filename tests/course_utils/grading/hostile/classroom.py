@@ -169,7 +169,7 @@ def differences(first: dict[str, dict], second: dict[str, dict]) -> list[str]:
 def report(size: int) -> dict:
     """Grade a class twice, and say what came of it."""
     guard.enter()
-    os.environ["COURSE_GRADING_SEED"] = "20261"
+    os.environ.update(COURSE_GRADING_SEED="20261", HOME="/tmp", MPLCONFIGDIR="/tmp/matplotlib")
     folder, chance = Path("/tmp/class"), random.Random(1)
     counts = write_class(folder, size)
     peak = Peak()
