@@ -168,12 +168,15 @@ def _resolve(
     target = node.get("reftarget", "")
     if node.get("refdomain") != "py":
         return None
+    root, known = Path(env.srcdir), env.get_domain("py").objects
+    nearby = f"{node.get('py:module')}.{target}"
+    if not target.startswith(f"{PACKAGE}.") and _canonical(root, nearby) in known:
+        target = nearby  # what the module it stands in has imported
     if not target.startswith(f"{PACKAGE}."):
         # A type of another library: named in a signature, described elsewhere.
         return shown if _is_in_signature(node) else None
-    root = Path(env.srcdir)
     name = _canonical(root, target)
-    found = env.get_domain("py").objects.get(name or "")
+    found = known.get(name or "")
     if found is not None:
         address = app.builder.get_relative_uri(node["refdoc"], found.docname)
         return nodes.reference("", "", shown, internal=True, refuri=f"{address}#{found.node_id}")
