@@ -19,7 +19,13 @@ _WORDS = {".ipynb": "Notebook", ".md": "Source", ".pdf": "Print or PDF"}
 
 
 def site_address(repository: str) -> str:
-    """Where GitHub publishes the pages of a repository: ``https://owner.github.io/name/``."""
+    """Where GitHub publishes the pages of a repository: ``https://owner.github.io/name/``.
+
+    Elsewhere there is no rule, so a site that is built from another host sets ``html_baseurl``;
+    without it the repository itself is given.
+    """
+    if urlsplit(repository).hostname != "github.com":
+        return f"{repository.rstrip('/')}/"
     owner, name = urlsplit(repository).path.strip("/").removesuffix(".git").split("/")[-2:]
     root = f"https://{owner.lower()}.github.io/"
     return root if name.lower() == f"{owner}.github.io".lower() else f"{root}{name}/"

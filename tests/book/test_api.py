@@ -22,7 +22,7 @@ from test_ext import build, page, write_project  # noqa: E402
 MODULES = [module.name for module in course_architecture.read_package(ROOT)[1]]
 SOURCES = [source for name in MODULES for source in course_api_source.read_modules(ROOT, name)]
 # Importing a program runs it; the others are started by path, without the package around them.
-PROGRAM = re.compile(r"__main__$|grading\.(warden|forkserver|child)$")
+PROGRAM = re.compile(r"__main__$|grading\.(enter|warden|forkserver|child)$")
 PLAIN = ("function", "class", "exception")
 
 

@@ -242,7 +242,7 @@ def test_text_stands_between_the_cells_it_belongs_to(site):
     kinds = [cell.cell_type[0] for cell in site["notebook"].cells]
     assert "".join(kinds) == "mccmccm"
     assert "\\mathbb{E}[x]" in site["notebook"].cells[3].source
-    assert site["notebook"].cells[-1].source.startswith("**Question.** Which")
+    assert site["notebook"].cells[-1].source.startswith("**Question 1.** Which")
 
 
 def shown_number(site, anchor: str) -> str:

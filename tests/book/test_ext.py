@@ -134,7 +134,8 @@ def site(tmp_path_factory):
     before = page(folder, "book/chapter")
     executed = folder / "_build" / "executed" / "chapter.ipynb"
     executed.parent.mkdir(parents=True)
-    executed.write_text(json.dumps({"metadata": {"course": {"cpu_seconds": 11.7}}}))
+    notebook = {"cells": [], "nbformat": 4, "nbformat_minor": 5}
+    executed.write_text(json.dumps({**notebook, "metadata": {"course": {"cpu_seconds": 11.7}}}))
     second = build(folder)
     assert second.returncode == 0, second.stderr
     return {
