@@ -10,6 +10,7 @@ repository. A reference by any name a reader may import, ``course_utils.training
 ``course_utils.training.loop.fit``, leads to the one place that describes it.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -223,6 +224,13 @@ def _configure(app: Sphinx, config: Config) -> None:
         config.html_sidebars.setdefault("_modules/**", short)
 
 
+def _one_list(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
+    """viewcode's list of modules has lists as children of lists, which no browser may read out."""
+    if page == "_modules/index":
+        heading, _, rest = context["body"].partition("<ul>")
+        context["body"] = f"{heading}<ul>{re.sub('</?ul>', '', rest)}</ul>"
+
+
 def setup(app: Sphinx) -> None:
     """Register the directives, viewcode, and how names of the package are found."""
     app.setup_extension("sphinx.ext.viewcode")
@@ -231,4 +239,5 @@ def setup(app: Sphinx) -> None:
     app.connect("config-inited", _configure)
     app.connect("viewcode-find-source", _find_source)
     app.connect("missing-reference", _resolve)
+    app.connect("html-page-context", _one_list)
     app.add_css_file("api.css")

@@ -24,7 +24,7 @@ def unset_mathematics(page: Any) -> list[str]:
           const raw = /\\\(|\\\[|\\begin\{|\$\$|\$[^\s$][^$\n]*\$/;
           while (walker.nextNode()) {
             const node = walker.currentNode;
-            if (node.parentElement.closest("mjx-container, pre, code, script, style, .math"))
+            if (node.parentElement.closest("mjx-container, pre, code, script, style, noscript, .math"))
               continue;
             if (raw.test(node.data)) faults.push("TeX in the text: " + node.data.slice(0, 80));
           }

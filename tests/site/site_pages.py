@@ -24,6 +24,10 @@ PAGES = [path for path in PAGES if path != ENTRANCE]
 CONTENT = [path for path in PAGES if SITE / "book" in path.parents]
 """Every page, and those with text of the book on them."""
 
+SOURCES = [path for path in PAGES if SITE / "_modules" in path.parents]
+VISITED = [path for path in PAGES if path not in SOURCES or path in (SOURCES[0], SOURCES[-1])]
+"""Pages a browser visits: of the coloured copies of the package's source, two stand for all."""
+
 
 def name(path: Path) -> str:
     """A page's name in test ids."""

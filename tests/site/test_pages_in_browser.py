@@ -1,4 +1,4 @@
-"""Every page of the site in a browser without a network: set, quiet, still, legible, light."""
+"""The site's pages in a browser without a network: set, quiet, still, legible, light."""
 
 import os
 from urllib.parse import unquote, urlsplit
@@ -8,9 +8,9 @@ import site_browser
 import site_checks
 from site_pages import (
     INTERACTIVE_PAGE_BYTES,
-    PAGES,
     SHARED_BYTES,
     TEXT_PAGE_BYTES,
+    VISITED,
     is_interactive,
     is_shared,
     name,
@@ -26,7 +26,7 @@ def test_a_browser_is_there_where_one_is_required():
     assert reason is None or not required, reason
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name)
+@pytest.mark.parametrize("path", VISITED, ids=name)
 def test_a_page_visited(path, page, site_url, traffic, subtests):
     page.add_init_script(site_checks.WATCH_SHIFTS)
     page.goto(site_url + name(path))

@@ -88,8 +88,9 @@ class Clock:
     ("seconds", "growth"),
     [
         ([0.001, 0.009, 0.2, 0.4], 2),  # too short to tell; then linear
-        ([0.1, 0.4, 0.1, 0.1, 0.4, 0.4], 4),  # quadratic, three times over
-        ([0.1, 0.4, 0.1, 0.1, 0.2, 0.2, 0.2, 0.4], 2),  # once disturbed, then linear
+        ([0.1, 0.4] * 5, 4),  # quadratic, five times over
+        ([0.1, 0.4, 0.1, 0.6, 0.2, 0.5, 0.1, 0.2, 0.1, 0.9, 0.2, 0.4], 2),  # disturbed, then linear
+        ([0.05, 0.2, 0.1, 0.2], 2),  # too short to tell on a clock of hundredths
         ([0.3, 0.6], 2),  # long enough: nothing larger is tried
     ],
 )

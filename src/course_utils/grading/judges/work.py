@@ -23,8 +23,9 @@ from course_utils.grading import answers
 
 _Inputs = dict[str, Tensor]
 
-_NOTICEABLE, _LONG = 0.03, 0.5
-"""Seconds below which a time says nothing, and above which larger sizes are not tried."""
+_NOTICEABLE, _LONG, _AGAIN = 0.1, 0.5, 4
+"""Seconds below which a time says nothing, since it is counted in hundredths; seconds above which
+larger sizes are not tried; and how often a growth that is too large is measured again."""
 
 
 def runs_here(function: Any) -> bool:
@@ -112,7 +113,8 @@ def growth_of_seconds(
         function: As in ``seconds_of``.
         pairs: Inputs and inputs twice as large, in order of size.
         judge: As in ``seconds_of``.
-        limit: A larger factor is measured three times before it is believed.
+        limit: A larger factor is measured again before it is believed. A busy machine makes a call
+            longer and never shorter, so the shortest times count.
 
     Returns:
         The factor for the first pair that takes more than the limit, else for the last one tried.
@@ -122,8 +124,9 @@ def growth_of_seconds(
         small, large = (seconds_of(function, inputs, judge) for inputs in pair)
         growth = large / max(small, 1e-9)
         if growth > limit and large > limit * _NOTICEABLE:
-            again = [[seconds_of(function, i, judge) for _ in range(2)] for i in pair]
-            small, large = (small + sum(again[0])) / 3, (large + sum(again[1])) / 3
+            for _ in range(_AGAIN):
+                again = [seconds_of(function, inputs, judge) for inputs in pair]
+                small, large = min(small, again[0]), min(large, again[1])
             growth = large / max(small, 1e-9)
             if growth > limit:
                 return growth
