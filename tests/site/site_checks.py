@@ -24,7 +24,8 @@ def unset_mathematics(page: Any) -> list[str]:
           const raw = /\\\(|\\\[|\\begin\{|\$\$|\$[^\s$][^$\n]*\$/;
           while (walker.nextNode()) {
             const node = walker.currentNode;
-            if (node.parentElement.closest("mjx-container, pre, code, script, style, noscript, .math"))
+            const skipped = "mjx-container, pre, code, script, style, noscript, .math";
+            if (node.parentElement.closest(skipped))
               continue;
             if (raw.test(node.data)) faults.push("TeX in the text: " + node.data.slice(0, 80));
           }

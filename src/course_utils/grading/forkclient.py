@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,7 @@ class ForkServer:
         self._path, self._modules, self._begin = list(map(str, path)), list(modules), begin
         self._run: _Run | None = None
         self._caches = ""
+        self._turn = threading.Lock()
 
     @property
     def pid(self) -> int:
@@ -65,14 +67,15 @@ class ForkServer:
         """
         data = json.dumps(told).encode()
         for _ in range(2):
-            run = self._started()
-            try:
-                socket.send_fds(run.socket, [HEADER.pack(len(data))], list(descriptors))
-                run.socket.sendall(data)
-                return
-            except OSError:
-                run.process.kill()
-                run.process.wait()
+            with self._turn:
+                run = self._started()
+                try:
+                    socket.send_fds(run.socket, [HEADER.pack(len(data))], list(descriptors))
+                    run.socket.sendall(data)
+                    return
+                except OSError:
+                    run.process.kill()
+                    run.process.wait()
         raise SandboxError(f"the fork server does not start: {self.last_words()}")
 
     def last_words(self) -> str:

@@ -30,8 +30,13 @@ def receive(source: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     header, descriptors, _, _ = socket.recv_fds(source, HEADER.size, NUM_DESCRIPTORS)
     if len(header) < HEADER.size:
         return None
-    with source.makefile("rb") as file:
-        return json.loads(file.read(HEADER.unpack(header)[0])), descriptors
+    missing, parts = HEADER.unpack(header)[0], []
+    while missing:  # and not a byte more: what follows may carry descriptors of its own
+        parts.append(source.recv(missing))
+        if not parts[-1]:
+            return None
+        missing -= len(parts[-1])
+    return json.loads(b"".join(parts)), descriptors
 
 
 def serve(source: socket.socket, begin: Any) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -79,6 +80,21 @@ def test_a_copy_takes_its_own_folder_for_temporary_files(run, say, place):
     (scratch,) = {str(place / "scratch")}
     server = say("folder", "tempfile")
     assert run(server)[0] == f"{[scratch, scratch, scratch]}\n"
+
+
+def test_requests_from_many_threads_at_once_are_told_apart(say, place):
+    server = say("modules", "colorsys")
+
+    def one(number: int):
+        scratch = place / f"scratch{number}"
+        scratch.mkdir()
+        with launch(
+            [], scratch=scratch, readable=[], limits=Limits(), isolation="plain", server=server
+        ) as box:
+            return box.stdout.read()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(one, range(24))) == [b"['colorsys']\n"] * 24
 
 
 def test_a_server_that_was_ended_is_started_anew(run, say):

@@ -50,10 +50,10 @@ def test_check_shows_what_the_notebook_shows(tmp_path):
     assert lines[0] == "Lines for IPython (such as % or !) are ignored: 1."
     assert "w01-log-prob: to do. log_prob is not written yet." in lines
     assert "w01-entropy-rate: not yet. entropy_rate is not right" in done.stdout
-    assert "code cell 11 failed: ZeroDivisionError: division by zero (line 4)" in lines
+    assert "code cell 12 failed: ZeroDivisionError: division by zero (line 4)" in lines
     assert "the end" in lines
-    assert "code cell 13 failed: SyntaxError: '(' was never closed (line 1)" in (done.stdout)
-    assert lines[-1] == "11 of 13 code cells ran to their end"
+    assert "code cell 14 failed: SyntaxError: '(' was never closed (line 1)" in (done.stdout)
+    assert lines[-1] == "12 of 14 code cells ran to their end"
 
 
 def test_a_student_needs_none_of_the_grader_s_libraries():
