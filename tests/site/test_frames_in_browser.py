@@ -4,7 +4,9 @@ Everything is asked of every figure of every page, so that a new chapter is test
 day. Chromium reaches the local server and nothing else.
 """
 
+import functools
 import json
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
