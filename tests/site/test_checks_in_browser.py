@@ -441,7 +441,7 @@ def test_without_scripts_solutions_unfold_and_nothing_pretends_to_work(new_page)
     for kind in KINDS:
         found = first(kind)
         check = found.open(page)
-        assert not check.locator("button").first.is_visible()
+        check.locator("button").first.wait_for(state="hidden")
         details = check.locator("details")
         assert not details.get_by_text(found.whys[0]).is_visible()
         details.locator("summary").click()
