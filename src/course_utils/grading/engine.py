@@ -160,7 +160,8 @@ class _Grading:
             data = {question.id: question.data(self.seed) for question in self.questions}
             variables = {question.id: question.answer for question in self.questions}
             try:
-                session.start(data, variables, limits.wall_seconds)
+                alone = self.isolation == "bubblewrap"
+                session.start(data, variables, limits.wall_seconds, alone=alone)
             except Lost as lost:
                 last = (process.stderr_tail().strip().splitlines() or [""])[-1]
                 raise SandboxError(

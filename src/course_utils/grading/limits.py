@@ -13,6 +13,7 @@ for a hundred gigabytes at once. The second is measured from outside, over every
 """
 
 import contextlib
+import math
 import os
 import signal
 import time
@@ -72,21 +73,32 @@ def descendants(root: psutil.Process) -> list[psutil.Process]:
     return []
 
 
-def stop_all(root: psutil.Process, keep: Set[int] = frozenset()) -> set[int]:
+def stop_all(
+    root: psutil.Process, keep: Set[int] = frozenset(), seconds: float = math.inf
+) -> set[int]:
     """Stop every descendant, so that none can fork while others die; return their numbers.
 
     Args:
         root: The process above them.
         keep: Numbers of those that go on.
+        seconds: When to give up: what forks and leaves at once may run ahead for long.
     """
     stopped: set[int] = set()
+    end = time.monotonic() + seconds
     while new := {process.pid for process in descendants(root)} - stopped - keep:
         send(new, signal.SIGSTOP)
         stopped |= new
+        if time.monotonic() > end:
+            break
     return stopped
 
 
-def end_all(root: psutil.Process, reap: Callable[[], None], keep: Set[int] = frozenset()) -> None:
+def end_all(
+    root: psutil.Process,
+    reap: Callable[[], None],
+    keep: Set[int] = frozenset(),
+    seconds: float = math.inf,
+) -> None:
     """Kill every descendant and wait until none is left.
 
     Args:
@@ -94,11 +106,15 @@ def end_all(root: psutil.Process, reap: Callable[[], None], keep: Set[int] = fro
         reap: Waits for children that have ended. The first process of a namespace cannot end
             before all others of it have been waited for.
         keep: Numbers of those that go on.
+        seconds: When to give up.
     """
-    stop_all(root, keep)
+    end = time.monotonic() + seconds
+    stop_all(root, keep, seconds / 2)
     while left := {process.pid for process in descendants(root)} - keep:
         send(left, signal.SIGKILL)
         reap()
+        if time.monotonic() > end:
+            break
         time.sleep(0.002)
 
 

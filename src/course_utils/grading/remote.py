@@ -105,16 +105,24 @@ class Session:
         self._deadline = 0.0
         self.cpu_seconds = 0.0
 
-    def start(self, data: dict[str, Any], variables: dict[str, str], seconds: float) -> None:
+    def start(
+        self,
+        data: dict[str, Any],
+        variables: dict[str, str],
+        seconds: float,
+        *,
+        alone: bool = False,
+    ) -> None:
         """Wait for the process to be ready and hand it what cells may ask for.
 
         Args:
             data: What ``given`` returns, by question.
             variables: The variable under which an answer stands, by question.
             seconds: How long the process may take to begin.
+            alone: Whether it sees no processes but those it has started.
         """
         self._deadline = time.monotonic() + seconds
-        self._request("start", data=data, variables=variables)
+        self._request("start", data=data, variables=variables, alone=alone)
 
     def run_cell(self, number: int, source: str) -> "StudentError | None":
         """Run one cell and return the error it raised, if any.
@@ -141,7 +149,7 @@ class Session:
             StudentError: The answer cannot be sent, because it is too large or too deep.
             Lost: The process, or its copy for this question, did not survive.
         """
-        self._process.sweep()  # or what the last one left could speak in this one's place
+        self._process.sweep()  # or what is left of the last one could speak in this one's place
         self._begin()
         self._question = self._number + 1
         seconds = {"cpu_seconds": math.ceil(self._cpu), "wall_seconds": self._wall}

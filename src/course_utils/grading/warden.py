@@ -37,6 +37,7 @@ from enter import enter  # neighbours of this file, without the package
 from landlock import call_filter, guard_process
 from limits import Limits, Usage, descendants, end_all, measure, send
 
+SWEEP = 0.5  # seconds a sweep may take
 TICK = 0.1  # seconds between two looks at the tree
 MANY_FILES = 5000  # in the scratch folder
 TAIL = 8192  # bytes of standard error that are kept
@@ -187,7 +188,7 @@ class Warden:
         """End all but the first processes, which stand still meanwhile and make no new ones."""
         first = self._first()
         send(first, signal.SIGSTOP)
-        end_all(self.me, self._reap, first)
+        end_all(self.me, self._reap, first, SWEEP)
         send(first, signal.SIGCONT)
 
     def _first(self) -> set[int]:

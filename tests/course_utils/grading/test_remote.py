@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -423,3 +424,35 @@ def test_words_of_the_process_are_short_and_printable():
     shown = f"{type(caught.value).__name__}: {caught.value}"
     assert shown.isprintable() and len(shown) < 300
     process.kill()
+
+
+def test_a_fork_is_tried_again_while_what_was_ended_still_counts(monkeypatch):
+    from course_utils.grading import child
+
+    refusals = iter([BlockingIOError(11, "no more processes")] * 3)
+
+    def fork():
+        error = next(refusals, None)
+        if error is not None:
+            raise error
+        return 42
+
+    monkeypatch.setattr(child, "_fork", fork)
+    assert child._fork_at_last() == 42
+    monkeypatch.setattr(child, "_MOMENT", 0.0)
+    refusals = iter([BlockingIOError(11, "no more processes")] * 3)
+    with pytest.raises(BlockingIOError):
+        child._fork_at_last()
+
+
+def test_what_the_cells_have_started_is_ended_only_where_nobody_else_is_seen(monkeypatch):
+    from course_utils.grading import child
+
+    ended = []
+    monkeypatch.setattr(child, "_kill", lambda *what: ended.append(what))
+    monkeypatch.setattr(child._desk, "alone", False)
+    child._end_others()
+    assert ended == []
+    monkeypatch.setattr(child._desk, "alone", True)
+    child._end_others()
+    assert ended == [(-1, signal.SIGKILL)]
