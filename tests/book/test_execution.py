@@ -45,7 +45,8 @@ def site(tmp_path_factory):
     executed.mkdir(parents=True)
     for name, facts in (("new", FACTS), ("old", {"cpu_seconds": 3.0, "wall_seconds": 4.0})):
         metadata = {"course": facts, "language_info": {"version": "3.10.1"}}
-        (executed / f"{name}.ipynb").write_text(json.dumps({"metadata": metadata}))
+        notebook = {"cells": [], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+        (executed / f"{name}.ipynb").write_text(json.dumps(notebook))
     before = os.environ.get("SOURCE_DATE_EPOCH")
     os.environ["SOURCE_DATE_EPOCH"] = "1769817600"  # 2026-01-31
     try:
