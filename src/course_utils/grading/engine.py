@@ -34,7 +34,7 @@ _SHARE = 4
 _FOR_A_PERSON = "written; a person marks it by the rubric."
 _CAUSES = {
     "wall": "it ran past its time limit",
-    "cpu": "it used more processor time than allowed",
+    "cpu": "it ran past its time limit",
     "memory": "it used more memory than allowed",
     "processes": "it started more processes than allowed",
     "output": "it printed more than allowed",
@@ -44,7 +44,11 @@ _CAUSES = {
     "signal 9": "it was killed",
     "signal 11": "it crashed",
 }
-"""In a fixed set of words: a number of the student's choice could carry a hidden value out."""
+"""In a fixed set of words: a number of the student's choice could carry a hidden value out.
+
+A loop without end meets the limits of the clock and of the processor at about the same moment, so
+both are told alike: two runs must not differ by which came first.
+"""
 
 
 def grade_submission(
