@@ -30,3 +30,18 @@ def test_code_cites_only_what_is_there(path):
 def test_citations_are_found_alone_and_in_company():
     text = "As in [neal2001annealed] and [a2001b; c2002d], not x[i2] or [1]."
     assert cited(text) == ["neal2001annealed", "a2001b", "c2002d"]
+
+
+def test_every_entry_leads_somewhere():
+    entries = re.split(r"\n(?=@)", (ROOT / "book" / "references.bib").read_text("utf-8"))[1:]
+    without = [e for e in entries if not re.search(r"(?im)^\s*(doi|url|eprint)\s*=", e)]
+    in_print_only = {re.match(r"@\w+\{([^,]+),", e)[1] for e in without if "@book" not in e[:6]}
+    assert in_print_only <= {
+        "bengio2000modeling",
+        "brier1950verification",
+        "dowson1982frechet",
+        "eastwood2018framework",
+        "erdos1959random",
+        "murphy1973new",
+        "robbins1956empirical",
+    }

@@ -86,7 +86,7 @@ class Traffic:
         context.on("requestfailed", self._failed)
         context.on("response", self._answered)
         context.on("console", self._said)
-        context.on("weberror", lambda error: self.faults.append(f"page error: {error.error}"))
+        context.on("weberror", self._raised)
 
     def _requested(self, request: Any) -> None:
         self.urls.append(request.url)
@@ -104,7 +104,10 @@ class Traffic:
 
     def _said(self, message: Any) -> None:
         if message.type == "error":
-            self.faults.append(f"console: {message.text}")
+            self.faults.append(f"console: {message.text} ({message.location['url']})")
+
+    def _raised(self, error: Any) -> None:
+        self.faults.append(f"page error: {error.error.stack or error.error}")
 
 
 def settle(page: Any) -> None:

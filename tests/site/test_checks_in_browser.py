@@ -1,82 +1,42 @@
 """Knowledge checks and progress as a reader meets them: the built site in headless Chromium."""
 
-import functools
-import http.server
 import json
-import shutil
-import threading
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from site_browser import Traffic
 
 from build import SITE
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-if not CHROMIUM:
-    pytest.skip("no Chromium on this machine", allow_module_level=True)
 
 KINDS = ("single", "multiple", "number", "order")
 KEY = "generative-models-course.progress.v1"
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """A server that does not write to the tests' output."""
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture(scope="module")
-def address():
-    handler = functools.partial(Quiet, directory=str(SITE))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def new_page(browser, address):
+def new_page(browser, site_url):
     """Pages of fresh browsers; what they report as an error fails the test.
 
     MathJax is left out, unless asked for: setting a long chapter takes longer than most tests.
     """
-    faults, contexts = [], []
+    opened = []
 
     def new(*, mathematics=False, only_ours=False, **options):
-        context = browser.new_context(base_url=address, **options)
-        contexts.append(context)
+        context, traffic = browser.new_context(base_url=site_url, **options), Traffic(site_url)
+        opened.append((context, traffic, only_ours))
         context.set_default_timeout(60_000)
+        traffic.watch(context)
         if not mathematics:
             nothing = {"body": "", "content_type": "text/javascript"}
             context.route("**/tex-chtml.js*", lambda route: route.fulfill(**nothing))
-        page = context.new_page()
-        page.on("pageerror", lambda error: report(f"{error} {error.stack}"))
-        page.on(
-            "console", lambda m: report(f"{m.text} {m.location}") if m.type == "error" else None
-        )
-
-        def report(fault):
-            if not only_ours or "progress.js" in fault or "checks.js" in fault:
-                faults.append(fault)
-
-        return page
+        return context.new_page()
 
     yield new
-    for context in contexts:
+    for context, traffic, only_ours in opened:
         context.close()
-    assert not faults
+        ours = ("progress.js", "checks.js")
+        faults = [f for f in traffic.faults if not only_ours or any(name in f for name in ours)]
+        assert not faults, "\n".join(faults)
 
 
 @pytest.fixture
