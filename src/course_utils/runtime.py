@@ -19,6 +19,7 @@ from course_utils.arguments import ArgumentError, check_choice, check_int
 T = TypeVar("T")
 
 PROFILES = ("cpu", "gpu")
+"""Names of the two budgets."""
 
 
 @dataclass(frozen=True)

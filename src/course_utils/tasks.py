@@ -22,8 +22,10 @@ from torch import Tensor
 from course_utils.arguments import check_choice
 
 METHODS = {"sample": "sample", "score": "log_prob", "infer": "posterior", "learn": "loss"}
+"""The method that answers each task."""
 
 Answer = Literal["exact", "bound", "estimate", "absent"]
+"""How well a task is answered; see ``Capability``."""
 
 
 class Intractable(Exception):
@@ -170,6 +172,7 @@ CAPABILITIES = (
     _autoregressive("NADE", "nade.NADE"),
     _autoregressive("MADE", "made.MADE"),
 )
+"""The table of all families."""
 
 
 def capability_rows(

@@ -21,8 +21,13 @@ from course_utils.metrics.likelihood import Estimate
 from course_utils.tasks import CAPABILITIES, METHODS, Answer, Intractable, can
 
 Better = Literal["lower", "higher", "neither"]
+"""Whether less or more of a metric is the better, if either is."""
+
 Need = Literal["samples", "score", "world score", "world posterior", "train"]
+"""What a metric asks of a model, of the world or of the data."""
+
 NEEDS = ("samples", "score", "world score", "world posterior", "train")
+"""All values of ``Need``."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from course_utils.arguments import ArgumentError, check_choice
 from course_utils.metrics.likelihood import Estimate
 
 MARKS = ("exact", "bound", "estimate", "absent", "failed")
+"""What a cell says of itself: how far its number is to be trusted, or why there is none."""
 
 COSTS = {
     "parameters": ("", "neither"),

@@ -21,9 +21,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 END = "\n"
+"""The symbol that ends a document."""
+
 ALPHABET = END + " abcdefghijklmnopqrstuvwxyz.,'-"
+"""The 32 symbols of the text, ``END`` first."""
+
 SHORTEST = 60
+"""Characters a docstring must have to be a document."""
+
 WINDOW = 40
+"""Length in characters of the stretches by which two documents are compared."""
+
 _PROSE = re.compile(r"[A-Za-z .,;:!?'\"`()\-]+")
 _SKIPPED = {
     "_pydecimal.py",

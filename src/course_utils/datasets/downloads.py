@@ -75,6 +75,8 @@ MNIST = _sources(
         ),
     },
 )
+"""The four files of MNIST, with their mirrors, hashes and licence."""
+
 FASHION_MNIST = _sources(
     _FASHION_URLS,
     "fashion-",
@@ -98,6 +100,8 @@ FASHION_MNIST = _sources(
         ),
     },
 )
+"""The four files of Fashion-MNIST."""
+
 (CIFAR10,) = _sources(
     _CIFAR_URLS,
     "",
@@ -109,6 +113,7 @@ FASHION_MNIST = _sources(
         )
     },
 )
+"""The binary files of CIFAR-10, in one archive."""
 SHAKESPEARE = Source(
     "shakespeare.txt",
     (
@@ -119,6 +124,7 @@ SHAKESPEARE = Source(
     1115394,
     "public domain",
 )
+"""One megabyte of Shakespeare's plays, as one text file."""
 
 _GARMENTS = (
     "T-shirt",

@@ -23,6 +23,7 @@ _GRAPHS: dict[str, tuple[Callable[[], networkx.Graph], str | None, tuple[str, ..
     "southern women": (networkx.davis_southern_women_graph, "bipartite", ("woman", "event")),
 }
 CLASSIC_GRAPHS = tuple(_GRAPHS)
+"""Names of the graphs that can be asked for."""
 
 
 @dataclass(frozen=True, eq=False)

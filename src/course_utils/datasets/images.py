@@ -12,6 +12,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 NUM_LEVELS = 17
+"""Grey levels of a pixel of the digits, 0 to 16."""
+
 _SPLIT = (1000, 350, 447)
 
 

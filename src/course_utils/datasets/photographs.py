@@ -17,6 +17,8 @@ from course_utils.arguments import check_choice, check_int
 from course_utils.datasets.images import LabelledImages
 
 PHOTOGRAPHS = {"temple": "china.jpg", "flower": "flower.jpg"}
+"""Short names of the two photographs, and scikit-learn's file of each."""
+
 _STRIPS = (0, 448, 544, 640)
 _GREY = (0.299, 0.587, 0.114)
 

@@ -26,6 +26,8 @@ from course_utils.grading.weeks import questions_of
 from course_utils.grading.workers import Outcome
 
 MOST_ATTEMPTS = 5
+"""How often a submission that ends its grader is tried before it is given up."""
+
 PATIENCE = 1800.0
 """Seconds after which the engine, which has limits of its own, is taken to hang."""
 

@@ -42,6 +42,8 @@ from course_utils.grading.wire import Channel, decode, encode
 _fork, _leave, _wait, _kill = os.fork, os._exit, os.waitpid, os.kill
 
 MAX_FILE_BYTES = 2**24
+"""Largest file that may be handed in, in bytes."""
+
 _SEED = 0
 _MOMENT = 2.0
 _LONGEST = 300

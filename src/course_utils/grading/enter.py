@@ -13,9 +13,15 @@ import sys
 
 import landlock  # a neighbour of this file, without the package
 
-SPARE_TIME = 10  # the grader may grant more time; its watch is the exact one
-LESS_URGENT = 10  # than the warden, which must be heard through a fork bomb
-SPARE_ADDRESS_SPACE = 2**31  # libraries map far more than they touch
+SPARE_TIME = 10
+"""The kernel itself ends a process at this many times the limit of processor time: the grader may
+grant more, and its watch is the exact one."""
+
+LESS_URGENT = 10
+"""Niceness of a submission beside its warden, which must be heard through a fork bomb."""
+
+SPARE_ADDRESS_SPACE = 2**31
+"""Bytes of address space beyond the limit of memory: libraries map far more than they touch."""
 
 
 def set_limits(limits: dict, tasks: int) -> None:

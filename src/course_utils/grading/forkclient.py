@@ -18,6 +18,8 @@ from course_utils.grading.forkserver import HEADER
 from course_utils.grading.isolation import HERE, SandboxError
 
 LIBRARIES = tuple(dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")))
+"""Where the packages of this Python are installed."""
+
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",

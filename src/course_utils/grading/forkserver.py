@@ -22,7 +22,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 HEADER = struct.Struct(">I")
+"""The length of a request, before it."""
+
 NUM_DESCRIPTORS = 3
+"""Open files that come with every request."""
 
 
 def receive(source: socket.socket) -> tuple[dict[str, Any], list[int]] | None:

@@ -29,17 +29,32 @@ from pathlib import Path
 from course_utils.grading.landlock import can_restrict_calls, landlock_version
 
 HERE = Path(__file__).resolve().parent
+"""The folder of this package."""
+
 LEVELS = ("bubblewrap", "landlock", "uid", "plain")
+"""Kinds of isolation, the strongest first."""
+
 WARNINGS = {
     "uid": "isolation is another user only: a submission can read what every user may read",
     "plain": "NO ISOLATION: a submission can read, change and delete files, end other processes "
     "and use the network",
 }
+"""What the weak kinds do not keep apart; printed when one of them is used."""
+
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
+"""Folders of the system that a submission may read."""
+
 SETTINGS = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/alternatives", "/etc/fonts")
+"""Settings of the system without which programs do not start."""
+
 KERNEL_FILES = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu")
+"""What libraries ask the kernel about the machine and about themselves."""
+
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-SPARE_UIDS = range(61184, 65520)  # what systemd, too, hands out to users without a name
+"""Devices that hold nothing."""
+
+SPARE_UIDS = range(61184, 65520)
+"""Numbers of users who own nothing; systemd, too, hands these out to users without a name."""
 
 
 class SandboxError(RuntimeError):

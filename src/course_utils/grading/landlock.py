@@ -24,9 +24,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP = 1, 4, 22
+"""What a process asks for itself: to end with its parent, to be closed to others, a filter."""
+
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
+"""The same: to inherit orphans, and never to gain rights."""
+
 PR_CAPBSET_DROP, PR_SET_SECUREBITS, NO_ROOT_AND_LOCKED = 24, 28, 0b11
+"""The same: to give up a capability, and that being root means nothing from now on."""
+
 CAPABILITY_VERSION = 0x20080522
+"""Version 3 of the kernel's structure of capabilities."""
+
 NAMESPACES = {
     "mnt": 0x00020000,
     "cgroup": 0x02000000,
@@ -36,20 +44,40 @@ NAMESPACES = {
     "pid": 0x20000000,
     "net": 0x40000000,
 }
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every processor
-EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
-TRUNCATE, IOCTL_DEVICE = 1 << 14, 1 << 15
-READ = EXECUTE | READ_FILE | READ_DIR
-FILE_ONLY = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEVICE
-MAKE_DEVICE = 1 << 6 | 1 << 11
+"""Flag of each kind of namespace that a submission joins."""
 
-# Rights a kernel of Landlock version 1, 2, ... knows: on files, on TCP, on processes outside.
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
+"""Landlock's three system calls, the same on every processor."""
+
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
+"""Rights on files."""
+
+TRUNCATE, IOCTL_DEVICE = 1 << 14, 1 << 15
+"""Rights on files that came with versions 3 and 5."""
+
+READ = EXECUTE | READ_FILE | READ_DIR
+"""Rights on what may be read."""
+
+FILE_ONLY = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEVICE
+"""Rights that make sense for a file; the others are those of folders."""
+
+MAKE_DEVICE = 1 << 6 | 1 << 11
+"""Rights to make devices of characters and of blocks."""
+
 KNOWN_FILE_BITS = (13, 14, 15, 15, 16)
+"""How many rights on files a kernel of Landlock version 1, 2, ... knows."""
+
 TCP_SINCE, TCP = 4, 0b11
-SCOPE_SINCE, SCOPE = 6, 0b11  # abstract sockets, signals
+"""The version that brought rights on TCP, and these."""
+
+SCOPE_SINCE, SCOPE = 6, 0b11
+"""The version that walls off abstract sockets and signals, and these."""
+
 
 # System calls by number on x86-64 and on 64-bit ARM.
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
+"""For each kind of processor, its place in the pairs below and its number in a filter."""
+
 DENIED = {
     "socket": (41, 198),
     "io_uring_setup": (425, 425),
@@ -80,17 +108,28 @@ DENIED = {
     "migrate_pages": (256, 238),
     "move_pages": (279, 239),
 }
-SELF_ONLY = {  # the first argument must be 0, which means the calling process
+"""Calls that no exercise needs."""
+
+SELF_ONLY = {
     "prlimit64": (302, 261),
     "sched_setaffinity": (203, 122),
     "sched_setscheduler": (144, 119),
     "sched_setparam": (142, 118),
     "sched_setattr": (314, 274),
 }
+"""Calls whose first argument must be 0, which means the calling process."""
+
 CLONE, CLONE3, NEW_USER_NAMESPACE = (56, 220), (435, 435), 0x10000000
+"""Calls that make a process, and the flag that may not stand in the first."""
+
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+"""Instructions of a filter."""
+
 NUMBER_AT, ARCHITECTURE_AT, FIRST_ARGUMENT_AT = 0, 4, 16
+"""Where a filter finds what is called, on which processor, and with what."""
+
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000
+"""What a filter answers."""
 
 
 def _kernel() -> ctypes.CDLL:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, fields
 import psutil
 
 MIB = 2**20
+"""Bytes of a mebibyte."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from course_utils.grading import cards
 from course_utils.grading.submissions import safe_name
 
 DATA = Path(__file__).parents[1] / "_data"
+"""The folder of templates and styles."""
+
 _LONGEST_FILE_NAME = 120
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from course_utils.grading.forkclient import ForkServer
 
 ROOT = Path(__file__).resolve().parents[1]
+"""The folder of ``course_utils``."""
+
 PRELOADED = ("torch", "torch._dynamo", "safetensors.torch", "course_utils.grading.child")
 """What is imported once; the second of them is what an optimiser imports at its first step."""
 _INSIDE = ("grading/wire.py", "grading/child.py")

@@ -7,12 +7,16 @@ from typing import Any, Literal
 from course_utils.arguments import check_int
 
 Kind = Literal["implement", "compute", "experiment", "explain"]
+"""What a question asks for."""
+
 Status = Literal["right", "wrong", "blank", "read"]
+"""What is known of an answer; ``read`` is one that a person marks."""
 
 PUBLIC_SEED = 0
 """The seed of the instances a notebook sees; a batch grader draws its own."""
 
 MAX_SEED = 2**62
+"""Seeds lie below this."""
 
 
 class Mistake(Exception):
@@ -116,6 +120,7 @@ class Verdict:
 
 
 Examiner = Callable[[Any, Instance], Verdict]
+"""Judges an answer on one instance, and raises ``Mistake`` when it is wrong."""
 
 
 def right(message: str, fraction: float = 1.0) -> Verdict:

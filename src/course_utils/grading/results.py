@@ -40,8 +40,10 @@ RESULT = (
     *("assignment", "submission", "sha256", "score", "max_score", "isolation", "seed", "seconds"),
     *("questions", "notes"),
 )
+"""What a result holds on disk; all else is in the record."""
+
 MARK = ("score", "max_score", "message")
-"""What a result and each of its questions hold on disk; all else is in the record."""
+"""What each question of a result holds on disk."""
 
 _LARGEST_RESULT = 4 * 2**20
 

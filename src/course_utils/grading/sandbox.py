@@ -45,8 +45,12 @@ from course_utils.grading.limits import Limits, send, stop_all
 
 __all__ = ["WARNINGS", "Limits", "SandboxError", "Sandboxed", "available", "choose", "launch"]
 
-PATIENCE = 5.0  # seconds a warden may take to answer before it counts as lost
-START = 120.0  # seconds a fork server may take to import everything and make the first warden
+PATIENCE = 5.0
+"""Seconds a warden may take to answer before it counts as lost."""
+
+START = 120.0
+"""Seconds a fork server may take to import everything and make the first warden."""
+
 _PLAIN_SERVER = ForkServer()
 
 

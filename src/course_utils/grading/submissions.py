@@ -27,9 +27,17 @@ from course_utils.arguments import ArgumentError
 from course_utils.grading.magics import without_magics
 
 SUFFIXES = (".ipynb", ".py")
+"""Files that can be handed in."""
+
 LARGEST_FILE = 20 * 2**20
+"""Bytes of a submission."""
+
 LARGEST_SOURCE = 2**20
+"""Bytes of all its code."""
+
 MOST_CELLS = 1000
+"""Code cells of a submission."""
+
 _LONGEST_NAME = 80
 _SKIPPED_FOLDERS = {"__pycache__", "__MACOSX"}
 _MARKER = re.compile(r"^#(?: ?%%(?P<title>.*)| In ?\[[ \d]*\]:\s*)$")

@@ -37,10 +37,17 @@ from enter import enter  # neighbours of this file, without the package
 from landlock import call_filter, guard_process
 from limits import Limits, Usage, descendants, end_all, measure, send
 
-SWEEP = 0.5  # seconds a sweep may take
-TICK = 0.1  # seconds between two looks at the tree
-MANY_FILES = 5000  # in the scratch folder
-TAIL = 8192  # bytes of standard error that are kept
+SWEEP = 0.5
+"""Seconds a sweep may take."""
+
+TICK = 0.1
+"""Seconds between two looks at the tree."""
+
+MANY_FILES = 5000
+"""Files the scratch folder may hold."""
+
+TAIL = 8192
+"""Bytes of standard error that are kept."""
 
 
 class Warden:

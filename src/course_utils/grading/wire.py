@@ -26,9 +26,17 @@ import torch
 from torch import Tensor
 
 MOST_JSON = 2**20
+"""Bytes of the JSON part of a frame."""
+
 MOST_TENSOR_BYTES = 64 * 2**20
+"""Bytes of all tensors of a frame."""
+
 MOST_ITEMS = 20_000
+"""Values in a frame, nested ones counted."""
+
 MOST_DEPTH = 40
+"""Levels of nesting in a frame."""
+
 _HEADER = struct.Struct(">II")
 _DTYPES = ("float16", "bfloat16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64")
 _SENDABLE = {getattr(torch, name) for name in (*_DTYPES, "bool")}

@@ -18,7 +18,10 @@ from course_utils.arguments import ArgumentError
 _CSS_PIXELS_PER_INCH = 96
 
 COMPACT = {"quality": 70, "method": 4}
+"""Settings of WebP for a frame that is stored: small, and worth the time."""
+
 QUICK = {"quality": 0, "method": 0}
+"""Settings of WebP for a frame that is shown at once."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 from course_utils.arguments import ArgumentError, check_int
 
 Values = Sequence[Any] | np.ndarray | Tensor
+"""What a slider goes through."""
 
 
 @dataclass(frozen=True)

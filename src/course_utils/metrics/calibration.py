@@ -37,6 +37,7 @@ from course_utils.distributions import check_probabilities
 from course_utils.metrics.likelihood import Estimate
 
 Outcomes = Int[Tensor, " n"] | Bool[Tensor, " n"]
+"""Classes that came true by number, or whether an event did."""
 
 
 @dataclass(frozen=True)

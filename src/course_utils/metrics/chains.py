@@ -26,6 +26,7 @@ from torch import Tensor
 from course_utils.arguments import ArgumentError, check_choice, check_tensor
 
 FEWEST_DRAWS = 4
+"""Draws a chain must have before anything is said about it."""
 
 
 def autocorrelation(

@@ -35,7 +35,10 @@ from course_utils.metrics.bootstrap import bootstrap
 from course_utils.metrics.likelihood import Estimate
 
 Codes = Float[Tensor, "n code_dim"] | Int[Tensor, "n code_dim"]
+"""A representation of each example."""
+
 Factors = Int[Tensor, "n num_factors"]
+"""The true factors of each example, by number."""
 
 _TEST_SHARE = 4
 

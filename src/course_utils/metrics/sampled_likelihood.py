@@ -31,9 +31,13 @@ from course_utils.metrics.likelihood import Estimate, nats_per_example
 from course_utils.samplers.mcmc import LogDensity, Transition
 
 SMALLEST_TRUSTED_ESS = 10
+"""Effective sample size below which an estimate is marked as not to be trusted."""
 
 Proposal = Callable[[Tensor, int, torch.Generator | None], tuple[Tensor, Tensor]]
+"""``(x, num_samples, generator) -> (z, log q(z | x))``."""
+
 LogJoint = Callable[[Tensor, Tensor], Tensor]
+"""``(x, z) -> log p(x, z)`` in nats."""
 
 
 @dataclass(frozen=True)

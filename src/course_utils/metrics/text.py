@@ -37,6 +37,7 @@ from course_utils.metrics.bootstrap import bootstrap
 from course_utils.metrics.likelihood import Estimate
 
 References = Sequence[str | Sequence[str]]
+"""One right answer for each line, or several."""
 
 _SMOOTHINGS = ("exp", "floor", "add-k", "none")
 _PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")

@@ -26,6 +26,7 @@ from torch import Tensor
 from course_utils.arguments import ArgumentError, check_int, check_number, check_tensor
 
 LogDensity = Callable[[Tensor], Tensor]
+"""Points (chains, dim) to unnormalised log densities (chains,), in nats."""
 
 
 class Transition(NamedTuple):

@@ -20,6 +20,7 @@ from course_utils.training.checkpoint import (
 from course_utils.training.steps import Batch, WeightAverage, make_optimiser
 
 AMP_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Types of number for mixed precision, by name."""
 
 
 class TrainingDiverged(RuntimeError):

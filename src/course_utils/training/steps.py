@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 Batch = Tensor | tuple[Tensor, ...]
+"""A batch of examples, or several tensors of equal length."""
 
 SCHEDULES = ("cosine", "constant")
+"""Names of the courses a learning rate can take."""
 
 
 def rate_factor(step: int, num_steps: int, *, warmup_steps: int = 0, schedule: str) -> float:

@@ -144,6 +144,8 @@ _PUBLIC_UNITS = {
     "num_symbols": 30,
 }
 UNIT_DATA = tuple(_PUBLIC_UNITS)
+"""Names of what the notebook is given for the question about units."""
+
 _UNIT_NAMES = ("bits_per_dim", "uniform_bits_per_dim", "perplexity")
 
 

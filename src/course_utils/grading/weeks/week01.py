@@ -101,3 +101,4 @@ QUESTIONS = (
         ),
     ),
 )
+"""The questions of the assignment, in its order."""

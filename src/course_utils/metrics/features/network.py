@@ -26,7 +26,11 @@ from torch.nn import functional
 from course_utils.arguments import check_int, check_number, check_tensor
 
 NUM_FEATURES = 32
+"""Size of a feature vector."""
+
 NOISE = "noise"
+"""Name of the output that guesses how much noise was added."""
+
 _CHANNELS = (16, 32)
 _LEAK = 0.1
 

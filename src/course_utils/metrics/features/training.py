@@ -26,10 +26,15 @@ from course_utils.worlds.scenes import GaussianScenes, Scenes
 from course_utils.worlds.scenes.factors import FACTORS
 
 SCENE_NOISE = (0.05, 0.15, 0.3, 0.6)
+"""Standard deviations of the noise on scenes."""
+
 DIGIT_NOISE = (0.3, 1.0, 2.0, 4.0)
+"""Standard deviations of the noise on digits, in grey levels."""
+
 _WHITE = NUM_LEVELS - 1
 
 Labelled = tuple[Float[Tensor, "n size size"], Int[Tensor, "n labels"]]
+"""Pictures and what is to be said of each."""
 
 
 @dataclass(frozen=True)
@@ -119,3 +124,4 @@ RECIPES = {
     "scenes": Recipe(_scene_network, _scene_data, _fresh_scenes, 10_000),
     "digits": Recipe(_digit_network, _digit_data, _test_digits, 3_000, learning_rate=2e-3),
 }
+"""How each of the stored networks was trained."""

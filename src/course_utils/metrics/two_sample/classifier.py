@@ -14,6 +14,7 @@ from course_utils.metrics.likelihood import Estimate
 from course_utils.metrics.two_sample.samples import check_samples, shuffled
 
 Classifier = Callable[[Tensor], Tensor]
+"""Points in, one logit for each out."""
 
 
 @dataclass(frozen=True)

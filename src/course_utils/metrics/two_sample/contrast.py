@@ -11,6 +11,7 @@ from torch import Tensor
 from course_utils.metrics.likelihood import Estimate
 
 RowSums = tuple[Float[Tensor, " n"], Float[Tensor, " m"], Float[Tensor, " n"], Float[Tensor, " m"]]
+"""Sums of kernel values within and between two samples, point by point."""
 
 
 def row_sums(

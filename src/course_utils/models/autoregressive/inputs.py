@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 Encoding = Literal["one-hot", "scaled"]
+"""How a variable enters a network."""
 
 
 def num_features(num_levels: int, encoding: Encoding) -> int:

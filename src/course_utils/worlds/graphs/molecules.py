@@ -31,6 +31,8 @@ VALENCES = (4, 3, 2)
 """Largest sum of bond orders at an atom of each element."""
 
 MAX_BOND = 3
+"""Highest order of a bond."""
+
 MAX_ATOMS = 5
 """Largest n for which all 4^(n(n−1)/2) matrices are tried."""
 

@@ -19,6 +19,7 @@ _OVERLAP = 0.6
 _POLYLINE = 4001
 
 Device = torch.device | str | None
+"""Where tensors are made; ``None`` is PyTorch's default."""
 
 
 def eight_gaussians(

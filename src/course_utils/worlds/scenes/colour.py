@@ -20,6 +20,7 @@ COLOURS = {
     "green": (0.2, 0.8, 0.35),
     "blue": (0.25, 0.45, 1.0),
 }
+"""Red, green and blue of each colour, from 0 to 1."""
 
 
 @dataclass(frozen=True)

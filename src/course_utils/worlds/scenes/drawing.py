@@ -9,8 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 SHAPES = ("square", "disc", "triangle", "cross")
+"""Names of the shapes."""
+
 SIZES = ("small", "large")
+"""Names of the sizes."""
+
 RADII = (0.14, 0.21)
+"""Radius of each size, as a share of the picture's side."""
 
 _FIRST_CENTRE, _LAST_CENTRE = 0.25, 0.75
 _SUBPIXELS = 4

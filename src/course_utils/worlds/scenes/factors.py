@@ -14,17 +14,24 @@ from course_utils.worlds.scenes.graph import SceneGraph, SceneObject
 from course_utils.worlds.scenes.renderings import Renderings
 
 BRIGHTNESS = {"dim": 0.5, "bright": 1.0}
+"""Brightness of the object, on a background of 0."""
+
 PLACES = {
     "x": ("far left", "left", "middle", "right", "far right"),
     "y": ("top", "upper", "central", "lower", "bottom"),
 }
+"""Names of the places on each axis."""
+
 FACTORS: dict[str, tuple[str, ...]] = {
     "shape": SHAPES,
     "size": SIZES,
     "brightness": tuple(BRIGHTNESS),
     **PLACES,
 }
+"""Names of the values of each factor."""
+
 NUM_LEVELS = tuple(len(names) for names in FACTORS.values())
+"""Number of values of each factor."""
 
 
 @dataclass(frozen=True)

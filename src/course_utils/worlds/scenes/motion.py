@@ -33,6 +33,7 @@ MOTIONS = {
     "up": (0, -1),
     "down": (0, 1),
 }
+"""Step of each motion from frame to frame, as (columns, rows)."""
 
 
 @dataclass(frozen=True)

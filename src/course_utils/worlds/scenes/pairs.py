@@ -23,6 +23,8 @@ from course_utils.worlds.scenes.graph import SceneGraph, SceneObject
 from course_utils.worlds.scenes.renderings import Renderings
 
 CONVERSE = {"left of": "right of", "above": "below"}
+"""What holds of b and a when the key holds of a and b."""
+
 _SIDES = {
     "left of": ("left", "right", ("top", "central", "bottom")),
     "above": ("top", "bottom", ("left", "middle", "right")),

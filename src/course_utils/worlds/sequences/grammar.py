@@ -16,6 +16,7 @@ from course_utils.distributions import categorical_entropy, check_probabilities,
 from course_utils.tasks import nothing_to_learn
 
 PAD = -1
+"""Stands behind the end of a string."""
 
 
 @dataclass(frozen=True, eq=False)
