@@ -26,7 +26,7 @@ class Symbol:
         name: Its name within its module, ``Class.method`` for a method.
         signature: What follows the name.
         options: Options of the directive.
-        docstring: What its docstring says, without indentation; may be empty for a constant.
+        docstring: What its docstring says, without indentation.
         members: Public methods and documented attributes of a class.
     """
 

@@ -94,8 +94,9 @@ class Traffic:
             self.faults.append(f"asked another origin: {request.url}")
 
     def _failed(self, request: Any) -> None:
-        # A page left while it loads gives up what it asked for; that is no fault of the site.
-        if request.failure != "net::ERR_ABORTED":
+        # A page left while it loads gives up what it asked for, and a browser without JavaScript
+        # refuses scripts by a policy of its own; neither is a fault of the site.
+        if request.failure not in ("net::ERR_ABORTED", "csp"):
             self.faults.append(f"failed: {request.url} ({request.failure})")
 
     def _answered(self, response: Any) -> None:
