@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Week 1: one conditional at a time
 #
-# Eight questions, 100 points. A check follows each of them and says at once whether the answer is
+# Ten questions, 100 points. A check follows each of them and says at once whether the answer is
 # right, and if not, what to look at. Ninety points are checked by machine; the last question is a
 # text that you mark yourself. Replace each placeholder by your answer and run the cells from top
 # to bottom. Everything works without a network, and the whole assignment needs a few seconds of
@@ -35,7 +35,7 @@ torch.set_num_threads(1)
 # %% [markdown]
 # ## 1. The chain rule, exactly
 #
-# *implement, 15 points, concept* `ar.base-class`
+# *implement, 10 points, concept* `ar.base-class`
 #
 # Any distribution over sequences of length $T$ is a product of conditionals,
 #
@@ -69,7 +69,7 @@ check("w01-log-prob", log_prob)
 # %% [markdown]
 # ## 2. Counting with smoothing
 #
-# *implement, 15 points, concept* `ar.ngram`
+# *implement, 10 points, concept* `ar.ngram`
 #
 # A context $c$ of $m$ symbols was followed $n(c, v)$ times by the symbol $v$. With a smoothing
 # $a \ge 0$ the conditional is
@@ -147,7 +147,7 @@ check("w01-units", units)
 # %% [markdown]
 # ## 5. Masks for any order
 #
-# *implement, 15 points, concept* `flow.made`
+# *implement, 10 points, concept* `flow.made`
 #
 # MADE turns a fully connected network into an autoregressive one by deleting weights. The variable
 # `order[k]` comes at step `k`, and the first one has *rank* 1. Each hidden unit has a *degree*
@@ -212,7 +212,68 @@ def nade_log_prob(
 check("w01-nade", nade_log_prob)
 
 # %% [markdown]
-# ## 7. Down to the entropy rate
+# ## 7. A convolution that does not look ahead
+#
+# *implement, 10 points, concept* `ar.masked-conv`
+#
+# A PixelCNN predicts all pixels of an image at once, each from those before it in raster order:
+# the rows above, and the pixels to the left in its own row. It is made of convolutions in which
+# every weight that would read another pixel is set to zero. The first layer has a mask of kind
+# "A", which leaves out the pixel itself. All later layers have kind "B", which keeps it.
+#
+# As everywhere in deep learning, "convolution" means that tap $[i, j]$ of the kernel reads row $i$
+# and column $j$ of the window, without turning the kernel round. Outside the image stand zeros.
+
+
+# %%
+def causal_conv2d(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, kind: str
+) -> torch.Tensor:
+    """Return the convolution of images with a masked kernel.
+
+    Args:
+        x: Images of shape (batch, channels, height, width).
+        weight: Kernel of shape (outputs, channels, k, k), k odd; it has to stay as it is.
+        bias: One number for each output channel, shape (outputs,).
+        kind: "A" to leave out the centre of the kernel, "B" to keep it.
+
+    Returns:
+        Images of shape (batch, outputs, height, width).
+    """
+    # To do: make the mask, then convolve with the masked kernel.
+    raise NotImplementedError("w01-masked-conv is not written yet")
+
+
+check("w01-masked-conv", causal_conv2d)
+
+# %% [markdown]
+# ## 8. How far they see, and what they miss
+#
+# *compute, 5 points, concept* `ar.dilated-causal-conv`
+#
+# Two networks are described below.
+#
+# - A WaveNet is a stack of causal convolutions of `kernel_size` taps, one for each entry of
+#   `dilations`. How many input samples, the present one included, does one output of the stack
+#   depend on? Call the number `samples_seen`.
+# - A PixelCNN is a plain stack of `num_layers` masked 3 by 3 convolutions, the first of kind "A",
+#   the others of kind "B", on images of `image_size` rows and columns. How many of the pixels that
+#   come before the one in row `row` and column `column` (both counted from 0) does the prediction
+#   of that pixel *not* depend on? Call the number `pixels_missed`.
+#
+# Compute from `networks`; a grader may run your notebook on other ones.
+
+# %%
+networks = given("w01-reach")
+print(networks)
+
+# To do: a dict of two numbers, with the names above as keys.
+reach = None
+
+check("w01-reach", reach)
+
+# %% [markdown]
+# ## 9. Down to the entropy rate
 #
 # *experiment, 10 points, concept* `ar.neural-lm`
 #
@@ -252,7 +313,7 @@ weights_file = None
 check("w01-markov", weights_file)
 
 # %% [markdown]
-# ## 8. When does the order matter?
+# ## 10. When does the order matter?
 #
 # *explain, 10 points, concept* `ar.ordering`
 #

@@ -50,16 +50,18 @@ def test_each_question_has_its_outcome_its_points_and_its_sentence():
     }
     soup = feedback(result("ada", rows))
     assert [r[2:] for r in table(soup, "Each question")] == [
-        ["Not yet", "0 of 15"],
-        ["Partly right", "9 of 15"],
+        ["Not yet", "0 of 10"],
+        ["Partly right", "6 of 10"],
         ["Right", "10 of 10"],
         ["Not answered", "0 of 10"],
+        ["Right", "10 of 10"],
         ["Right", "15 of 15"],
-        ["Right", "15 of 15"],
+        ["Right", "10 of 10"],
+        ["Right", "5 of 5"],
         ["Right", "10 of 10"],
         ["Marked by a person", "up to 10"],
     ]
-    assert "59 of 90 points given by machine Up to 10 more" in said(soup)
+    assert "66 of 90 points given by machine Up to 10 more" in said(soup)
     for number, question in enumerate(questions_of("w01"), start=1):
         article = soup.find("article", id=question.id)
         assert f"{number}. {question.title}" in article.h3
@@ -145,7 +147,7 @@ def test_the_summary_counts_what_was_hard_and_why(tmp_path, class_of_five):
     rows = table(soup, "Mean share")
     assert rows[0] == ["3. The floor of the loss", "20 %", "1", "0", "3", "1"]
     assert rows[1] == ["6. NADE in O(dH)", "68 %", "3", "1", "1", "0"]
-    assert len(rows) == 7 and all(r[1] == "100 %" for r in rows[2:])
+    assert len(rows) == 9 and all(r[1] == "100 %" for r in rows[2:])
     assert table(soup, "w01-entropy-rate") == [
         ["2", "bits", "Three symbols: in bits."],
         ["1", "sign", "The wrong sign."],

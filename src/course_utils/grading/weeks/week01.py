@@ -1,6 +1,16 @@
 """The assignment of week 1: 100 points, of which 90 are judged by machine."""
 
-from course_utils.grading.judges import chain, counts, markov_weights, masks, nade, quantities, text
+from course_utils.grading.judges import (
+    causal_conv,
+    chain,
+    counts,
+    markov_weights,
+    masks,
+    nade,
+    quantities,
+    reach,
+    text,
+)
 from course_utils.grading.questions import Criterion, Question
 
 PROVIDED: tuple[str, ...] = ()
@@ -11,7 +21,7 @@ QUESTIONS = (
         id="w01-log-prob",
         title="The chain rule, exactly",
         concept="ar.base-class",
-        points=15,
+        points=10,
         kind="implement",
         answer="log_prob",
         draw=chain.draw,
@@ -21,7 +31,7 @@ QUESTIONS = (
         id="w01-ngram",
         title="Counting with smoothing",
         concept="ar.ngram",
-        points=15,
+        points=10,
         kind="implement",
         answer="ngram_table",
         draw=counts.draw,
@@ -53,7 +63,7 @@ QUESTIONS = (
         id="w01-made-masks",
         title="Masks for any order",
         concept="flow.made",
-        points=15,
+        points=10,
         kind="implement",
         answer="made_masks",
         draw=masks.draw,
@@ -68,6 +78,27 @@ QUESTIONS = (
         answer="nade_log_prob",
         draw=nade.draw,
         examine=nade.examine,
+    ),
+    Question(
+        id="w01-masked-conv",
+        title="A convolution that does not look ahead",
+        concept="ar.masked-conv",
+        points=10,
+        kind="implement",
+        answer="causal_conv2d",
+        draw=causal_conv.draw,
+        examine=causal_conv.examine,
+    ),
+    Question(
+        id="w01-reach",
+        title="How far they see, and what they miss",
+        concept="ar.dilated-causal-conv",
+        points=5,
+        kind="compute",
+        answer="reach",
+        draw=reach.draw,
+        examine=reach.examine,
+        handout=reach.REACH_DATA,
     ),
     Question(
         id="w01-markov",
