@@ -122,6 +122,18 @@ def grammar(cls) -> Example:
     )
 
 
+def copies(cls) -> Example:
+    return Example(cls(3, 2, 0.2), words(3, 4), sample={"length": 4})
+
+
+def parities(cls) -> Example:
+    return Example(cls(3, 0.1), words(2, 5), sample={"length": 5})
+
+
+def brackets(cls) -> Example:
+    return Example(cls(1, 2, 0.4), words(2, 5), sample={"length": 5})
+
+
 def plane_mixture(cls) -> Example:
     means = torch.tensor([[0.0, 1.0], [2.0, -1.0]], dtype=torch.float64)
     factors = torch.tensor([[[1.0, 0.0], [0.5, 0.3]], [[0.4, 0.0], [-0.2, 0.9]]]).double()
@@ -282,6 +294,9 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Markov source": markov,
     "Hidden Markov source": hidden_markov,
     "Grammar source": grammar,
+    "Copies at a distance": copies,
+    "Parities of blocks": parities,
+    "Nested brackets": brackets,
     "Gaussian mixture in the plane": plane_mixture,
     "Checkerboard": checkerboard,
     "Funnel": funnel,
