@@ -6,12 +6,15 @@ import pytest
 import torch
 from scipy import stats
 
+from course_utils.distributions import CategoricalHead
 from course_utils.models.autoregressive import (
     FVSBN,
     MADE,
     NADE,
     NeuralLM,
     NGram,
+    RecurrentLM,
+    WaveNet,
     WindowModel,
 )
 
@@ -41,6 +44,9 @@ DISCRETE = {
     "trigram": lambda: (_counted(2), 3, 4),
     "neural-lm": lambda: (NeuralLM(3, 2, 2, 4, length=4), 3, 4),
     "window": lambda: (WindowModel(2, 2, 4, radius=1, hidden=5, level_dim=4), 4, 4),
+    "rnn-lm": lambda: (RecurrentLM(3, 5, kind="rnn", embed_dim=2, length=4), 3, 4),
+    "lstm-lm": lambda: (RecurrentLM(3, 4, embed_dim=2, length=4), 3, 4),
+    "wavenet": lambda: (WaveNet(CategoricalHead(3), 4, dilations=(1, 2), length=4), 3, 4),
     "fvsbn": lambda: (FVSBN(5, SHUFFLED), 2, 5),
     "nade": lambda: (NADE(5, 3, order=SHUFFLED), 2, 5),
     "nade-one-hot": lambda: (NADE(5, 3, num_levels=3, order=SHUFFLED), 3, 5),
