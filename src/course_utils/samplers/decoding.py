@@ -63,7 +63,7 @@ def ancestral(
     check_int("num_samples", num_samples, low=1)
     check_int("length", length, low=1)
     order = _checked_order(order, length, device)
-    given = _checked_prefix(prefix, num_samples, length)
+    given = checked_prefix(prefix, num_samples, length)
     dtype = torch.int64 if prefix is None else prefix.dtype
     where = order.device if prefix is None else prefix.device
     x = torch.zeros(num_samples, length, dtype=dtype, device=where)
@@ -110,8 +110,12 @@ def _checked_order(order: Tensor | None, length: int, device: torch.device | Non
     return order.to(device)
 
 
-def _checked_prefix(prefix: Tensor | None, num_samples: int, length: int) -> int:
-    """Return how many variables are given."""
+def checked_prefix(prefix: Tensor | None, num_samples: int, length: int) -> int:
+    """Return how many variables ``prefix`` gives: its columns, 0 for none.
+
+    Raises:
+        ArgumentError: It does not have one row per sample and at most ``length`` columns.
+    """
     if prefix is None:
         return 0
     rows, given = prefix.shape

@@ -15,9 +15,10 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from course_utils.arguments import ArgumentError, check_int, check_tensor
+from course_utils.arguments import check_int, check_tensor
 from course_utils.nets.masked import ranks
 from course_utils.samplers.decoding import Head, ancestral, tempered
+from course_utils.samplers.stepwise import Stepper, check_temperature, stepwise
 from course_utils.tasks import absent
 
 
@@ -110,14 +111,17 @@ class AutoregressiveModel(nn.Module, ABC):
             ArgumentError: ``temperature`` is not above zero, or not 1 for real variables.
 
         Accuracy:
-            Exact at T = 1; one call of ``conditionals`` for each variable drawn.
+            Exact at T = 1; one call of ``conditionals`` for each variable drawn, or one of ``step``
+            for each variable where the model has it.
         """
         length = self._length(length)
-        if temperature != 1.0 and not hasattr(self.head, "num_levels"):
-            raise ArgumentError(f"temperature: expected 1 for real variables, got {temperature!r}")
+        check_temperature(temperature, self.head)
         order = self.order if length == self.num_variables else None
         if condition is not None and condition.shape[0] == 1:
             condition = condition.expand(num_samples, -1)
+        if isinstance(self, Stepper):
+            drawing = {"temperature": temperature, "generator": generator}
+            return stepwise(self, num_samples, length, prefix=condition, **drawing)
         return ancestral(
             tempered(self.conditionals, temperature),
             self.head,
