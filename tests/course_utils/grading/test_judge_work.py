@@ -9,6 +9,7 @@ from test_judge_nade import by_cumulative_sum, recursion
 from torch.nn.functional import logsigmoid
 
 from course_utils.grading import find_question
+from course_utils.grading.judges import nade
 from course_utils.grading.judges.work import growth_of_seconds, seconds_of, work_of
 
 
@@ -57,7 +58,7 @@ def test_a_quadratic_road_elsewhere_loses_the_share_of_the_work(fails):
 
 
 def test_a_right_value_for_few_variables_only_is_found_out_elsewhere(fails):
-    fails("w01-nade", Elsewhere(only_small), "other", "wrong for 256:")
+    fails("w01-nade", Elsewhere(only_small), "other", "wrong for 512:")
 
 
 class Unmeasured:
@@ -87,14 +88,31 @@ class Clock:
 @pytest.mark.parametrize(
     ("seconds", "growth"),
     [
-        ([0.001, 0.009, 0.2, 0.4], 2),  # too short to tell; then linear
-        ([0.1, 0.4] * 5, 4),  # quadratic, five times over
-        ([0.1, 0.4, 0.1, 0.6, 0.2, 0.5, 0.1, 0.2, 0.1, 0.9, 0.2, 0.4], 2),  # disturbed, then linear
-        ([0.05, 0.2, 0.1, 0.2], 2),  # too short to tell on a clock of hundredths
-        ([0.3, 0.6], 2),  # long enough: nothing larger is tried
+        ([0.001, 0.001, 0.019, 0.2, 0.2, 0.4], 1),  # too short to tell; then linear
+        ([0.1, 0.1, 0.8] * 5, 4),  # quadratic, five times over
+        (
+            [
+                *(0.1, 0.1, 0.8, 0.1, 0.1, 1.2, 0.2, 0.2, 0.5, 0.1, 0.1, 0.2, 0.2, 0.1, 0.9),
+                *(0.2, 0.2, 0.4),
+            ],
+            1,
+        ),  # disturbed, then linear
+        ([0.02, 0.02, 0.2, 0.1, 0.1, 0.2], 1),  # too short to tell on a clock of hundredths
+        ([0.3, 0.3, 0.6], 1),  # long enough: nothing larger is tried
     ],
 )
 def test_a_growth_is_believed_when_measured_again(seconds, growth):
     pairs = [({}, {})] * 2
-    found = growth_of_seconds(Clock(seconds), pairs, lambda value, args: None, 3)
+    clock = Clock(seconds)
+    found = growth_of_seconds(clock, pairs, lambda value, args: None, times=2, limit=3)
     assert found == pytest.approx(growth)
+    assert next(clock.seconds, None) is None or growth == 4
+
+
+@pytest.mark.parametrize("road", [recursion, by_cumulative_sum, anew_for_each])
+def test_the_limit_lies_between_linear_and_quadratic_work(road):
+    """Counted in place of timed, so that the numbers are the same on every machine."""
+    pairs = nade._pairs()
+    growth = growth_of_seconds(Elsewhere(road), pairs, nade._check_large, times=8, limit=1e9)
+    quadratic = road is anew_for_each
+    assert (4 < growth < 8) if quadratic else (0.9 < growth < 1.1)

@@ -105,29 +105,41 @@ def growth_of_seconds(
     function: Callable[..., Any],
     pairs: Iterable[tuple[_Inputs, _Inputs]],
     judge: Callable[[Any, _Inputs], None],
+    *,
+    times: int,
     limit: float,
 ) -> float:
-    """By what factor a call takes longer on the second input of a pair than on the first.
+    """By what factor a call on a large input takes longer than as much work on small ones.
 
     Args:
         function: As in ``seconds_of``.
-        pairs: Inputs and inputs twice as large, in order of size.
+        pairs: Inputs and inputs ``times`` as large, in order of size.
         judge: As in ``seconds_of``.
+        times: How much larger the second of a pair is. The first is worked on that often, so that
+            both take the same time where work grows as the input does, and a coarse clock or a
+            fixed cost disturbs both alike.
         limit: A larger factor is measured again before it is believed. A busy machine makes a call
             longer and never shorter, so the shortest times count.
 
     Returns:
-        The factor for the first pair that takes more than the limit, else for the last one tried.
+        The factor for the first pair that takes more than the limit, else for the last one tried:
+        1 for linear work, ``times`` for quadratic work.
     """
+
+    def measure(pair: tuple[_Inputs, _Inputs]) -> tuple[float, float]:
+        small, large = pair
+        several = sum(seconds_of(function, small, judge) for _ in range(times))
+        return several, seconds_of(function, large, judge)
+
     growth = 0.0
     for pair in pairs:
-        small, large = (seconds_of(function, inputs, judge) for inputs in pair)
-        growth = large / max(small, 1e-9)
+        several, large = measure(pair)
+        growth = large / max(several, 1e-9)
         if growth > limit and large > limit * _NOTICEABLE:
             for _ in range(_AGAIN):
-                again = [seconds_of(function, inputs, judge) for inputs in pair]
-                small, large = min(small, again[0]), min(large, again[1])
-            growth = large / max(small, 1e-9)
+                again = measure(pair)
+                several, large = min(several, again[0]), min(large, again[1])
+            growth = large / max(several, 1e-9)
             if growth > limit:
                 return growth
         if large > _LONG:
