@@ -13,7 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import torch
 from tqdm import tqdm
 
-from benchmarks import features, likelihoods, signals, text, transport, worlds
+from benchmarks import features, likelihoods, signals, text, transformers, transport, worlds
 from benchmarks.race import Result, Work, race
 
 WORK: tuple[Work, ...] = (
@@ -21,6 +21,7 @@ WORK: tuple[Work, ...] = (
     *features.WORK,
     *likelihoods.WORK,
     *text.WORK,
+    *transformers.WORK,
     *worlds.WORK,
     *signals.WORK,
 )

@@ -174,6 +174,16 @@ CAPABILITIES = (
     _autoregressive("FVSBN", "fvsbn.FVSBN"),
     _autoregressive("NADE", "nade.NADE"),
     _autoregressive("MADE", "made.MADE"),
+    _autoregressive("GPT", "gpt.GPT"),
+    _autoregressive("Image GPT", "image_gpt.ImageGPT"),
+    Capability(
+        "Masked prediction",
+        "course_utils.models.masked_lm.MaskedLM",
+        "estimate",
+        "absent",
+        "absent",
+        "estimate",
+    ),
 )
 """The table of all families."""
 

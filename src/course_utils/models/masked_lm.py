@@ -79,7 +79,7 @@ class MaskedLM(nn.Module):
         self.blocks = nn.ModuleList(Block(dim, num_heads, causal=False) for _ in range(num_layers))
         self.norm = nn.LayerNorm(dim)
         self.output = nn.Linear(dim, num_symbols)
-        initialise(self, num_layers)
+        initialise(self, dim, num_layers)
 
     def conditionals(
         self, x: Int[Tensor, "batch length"], hidden: Bool[Tensor, "batch length"]

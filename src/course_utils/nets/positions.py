@@ -157,8 +157,9 @@ class AddedPositions(nn.Module):
     def __init__(self, context: int, dim: int, *, learned: bool = True):
         super().__init__()
         check_int("context", context, low=1)
+        check_int("dim", dim, low=1)
         if learned:
-            self.table = nn.Parameter(0.02 * torch.randn(context, check_int("dim", dim, low=1)))
+            self.table = nn.Parameter(_small(context, dim))
         else:
             code = sinusoidal(torch.arange(context), dim)
             self.register_buffer("table", code, persistent=False)
@@ -182,9 +183,14 @@ class GridPositions(nn.Module):
     def __init__(self, height: int, width: int, dim: int):
         super().__init__()
         check_int("dim", dim, low=1)
-        self.rows = nn.Parameter(0.02 * torch.randn(check_int("height", height, low=1), 1, dim))
-        self.columns = nn.Parameter(0.02 * torch.randn(1, check_int("width", width, low=1), dim))
+        self.rows = nn.Parameter(_small(check_int("height", height, low=1), 1, dim))
+        self.columns = nn.Parameter(_small(1, check_int("width", width, low=1), dim))
 
     def forward(self, start: int, stop: int) -> Float[Tensor, "length dim"]:
         """Return the vectors of places ``start`` to ``stop - 1``."""
         return (self.rows + self.columns).flatten(0, 1)[start:stop]
+
+
+def _small(*shape: int) -> Tensor:
+    """Start of a learned table: N(0, 0.3 / d), as ``transformer.initialise`` draws weights."""
+    return torch.randn(shape) * (0.3 / shape[-1]) ** 0.5

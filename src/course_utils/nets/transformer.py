@@ -103,28 +103,32 @@ class Block(nn.Module):
         return self.attention.weights(self.norm_attention(x) if self.pre else x, rotation)
 
 
-def initialise(model: nn.Module, num_blocks: int) -> None:
-    """Start weights at N(0, 0.02^2) and biases at 0, and the ends of the corrections smaller.
+def initialise(model: nn.Module, dim: int, num_blocks: int) -> None:
+    """Draw weights from N(0, 0.3 / d), set biases to 0, and start the corrections smaller.
 
-    A stack of L blocks adds 2L corrections; shrinking what each adds by 1/sqrt(2L) keeps the
-    stream's size independent of the depth.
+    At the width d = 768 of the smallest GPT-2 this is its standard deviation 0.02. Kept at 0.02, a
+    narrow network starts with corrections near zero and learns many times more slowly. A stack of
+    L blocks adds 2L corrections; shrinking the last matrix of each by 1/sqrt(2L) keeps the stream's
+    size independent of the depth.
 
     Args:
         model: Module whose linear maps and embeddings are set.
+        dim: d, the size of a vector.
         num_blocks: L.
 
     Source:
-        [radford2019language].
+        [radford2019language], for d = 768.
     """
+    std = math.sqrt(0.3 / dim)
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Embedding):
-            nn.init.normal_(module.weight, std=0.02)
+            nn.init.normal_(module.weight, std=std)
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
     for module in model.modules():
         if isinstance(module, Block):
             for last in (module.attention.project_out, module.narrow):
-                nn.init.normal_(last.weight, std=0.02 / math.sqrt(2 * num_blocks))
+                nn.init.normal_(last.weight, std=std / math.sqrt(2 * num_blocks))
 
 
 def block_parameters(dim: int, *, expansion: int = 4) -> int:

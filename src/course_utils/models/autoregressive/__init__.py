@@ -7,6 +7,8 @@ conditional: a table of counts, a linear map, one network per variable, or one n
 from course_utils.models.autoregressive.arp import ARProcess
 from course_utils.models.autoregressive.base import AutoregressiveModel
 from course_utils.models.autoregressive.fvsbn import FVSBN
+from course_utils.models.autoregressive.gpt import GPT, KeyValueCache
+from course_utils.models.autoregressive.image_gpt import ImageGPT
 from course_utils.models.autoregressive.made import MADE
 from course_utils.models.autoregressive.nade import NADE
 from course_utils.models.autoregressive.neural_lm import NeuralLM
@@ -15,10 +17,13 @@ from course_utils.models.autoregressive.window import WindowModel
 
 __all__ = [
     "FVSBN",
+    "GPT",
     "MADE",
     "NADE",
     "ARProcess",
     "AutoregressiveModel",
+    "ImageGPT",
+    "KeyValueCache",
     "NGram",
     "NeuralLM",
     "WindowModel",

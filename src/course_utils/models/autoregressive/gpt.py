@@ -101,7 +101,7 @@ class GPT(AutoregressiveModel):
             self.turns = RotaryPositions(context, dim // num_heads)
         self.norm = nn.LayerNorm(dim) if norm == "pre" else nn.Identity()
         self.output = None if tied else nn.Linear(dim, num_symbols, bias=False)
-        initialise(self, num_layers)
+        initialise(self, dim, num_layers)
 
     def conditionals(self, x: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length symbols"]:
         """Return the logits of every next token.
@@ -121,7 +121,7 @@ class GPT(AutoregressiveModel):
     def attention_maps(
         self, x: Int[Tensor, "batch length"]
     ) -> Float[Tensor, "layers batch heads length length"]:
-        """Return the weights of every block and head; row 0 is the begin token's, row t that of x_t."""
+        """Return the weights of every block and head; row t is that of x_t, row 0 of begin."""
         vectors, turn = self._embed(self._shifted(x), 0)
         return attention_maps(self.blocks, vectors, turn)
 
