@@ -169,6 +169,8 @@ CAPABILITIES = (
     _autoregressive("FVSBN", "fvsbn.FVSBN"),
     _autoregressive("NADE", "nade.NADE"),
     _autoregressive("MADE", "made.MADE"),
+    _autoregressive("Recurrent language model", "rnn_lm.RecurrentLM"),
+    _autoregressive("WaveNet", "wavenet.WaveNet"),
 )
 
 
