@@ -13,7 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import torch
 from tqdm import tqdm
 
-from benchmarks import features, likelihoods, signals, text, transport, worlds
+from benchmarks import features, likelihoods, signals, stepwise, text, transport, worlds
 from benchmarks.race import Result, Work, race
 
 WORK: tuple[Work, ...] = (
@@ -23,6 +23,7 @@ WORK: tuple[Work, ...] = (
     *text.WORK,
     *worlds.WORK,
     *signals.WORK,
+    *stepwise.WORK,
 )
 COLUMNS = ("work", "peer", "ours ms", "peer ms", "ratio", "quartiles", "difference")
 
