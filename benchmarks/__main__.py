@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks import features, likelihoods, signals, text, transformers, transport, worlds
+from benchmarks import features, likelihoods, signals, stepwise, text, transport, worlds
 from benchmarks.race import Result, Work, race
 
 WORK: tuple[Work, ...] = (
@@ -24,6 +25,7 @@ WORK: tuple[Work, ...] = (
     *transformers.WORK,
     *worlds.WORK,
     *signals.WORK,
+    *stepwise.WORK,
 )
 COLUMNS = ("work", "peer", "ours ms", "peer ms", "ratio", "quartiles", "difference")
 

@@ -184,6 +184,8 @@ CAPABILITIES = (
         "absent",
         "estimate",
     ),
+    _autoregressive("Recurrent language model", "rnn_lm.RecurrentLM"),
+    _autoregressive("WaveNet", "wavenet.WaveNet"),
 )
 """The table of all families."""
 

@@ -20,6 +20,7 @@ from torch import Tensor, distributions, nn
 
 from course_utils import tasks
 from course_utils.arguments import ArgumentError
+from course_utils.distributions import CategoricalHead
 from course_utils.tasks import CAPABILITIES, METHODS, Capability, Intractable, absent, can
 from course_utils.worlds.graphs import all_graphs
 
@@ -320,6 +321,8 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "FVSBN": network(4, num_symbols=2),
     "NADE": network(4, 3, num_symbols=2),
     "MADE": network(4, (5,), num_symbols=2),
+    "Recurrent language model": network(3, 4, embed_dim=2, length=3, num_symbols=3),
+    "WaveNet": network(CategoricalHead(3), 4, dilations=(1, 2), length=3, num_symbols=3),
 }
 
 

@@ -13,6 +13,8 @@ from course_utils.models.autoregressive.made import MADE
 from course_utils.models.autoregressive.nade import NADE
 from course_utils.models.autoregressive.neural_lm import NeuralLM
 from course_utils.models.autoregressive.ngram import NGram
+from course_utils.models.autoregressive.rnn_lm import RecurrentLM
+from course_utils.models.autoregressive.wavenet import WaveNet
 from course_utils.models.autoregressive.window import WindowModel
 
 __all__ = [
@@ -26,5 +28,7 @@ __all__ = [
     "KeyValueCache",
     "NGram",
     "NeuralLM",
+    "RecurrentLM",
+    "WaveNet",
     "WindowModel",
 ]

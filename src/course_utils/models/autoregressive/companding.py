@@ -1,4 +1,4 @@
-r"""The mu-law: fine steps for quiet sounds, coarse ones for loud sounds [itu1988g711].
+r"""The mu-law: fine steps for quiet sounds, coarse ones for loud sounds [itu1988pulse].
 
 A signal in [-1, 1] is bent before it is cut into K equal steps,
 
@@ -27,7 +27,7 @@ def compress(x: Float[Tensor, "*batch"], mu: float = 255.0) -> Float[Tensor, "*b
         ArgumentError: ``x`` is not finite or ``mu`` is not above 0.
 
     Source:
-        [itu1988g711; oord2016wavenet].
+        [itu1988pulse; oord2016wavenet].
     """
     check_number("mu", mu, low=0, open_low=True)
     return x.sign() * torch.log1p(mu * x.abs()) / math.log1p(mu)

@@ -192,10 +192,10 @@ class WaveNet(AutoregressiveModel):
         Returns:
             ``total`` in nats per signal and ``nats_per_dim`` in nats per value.
         """
-        if isinstance(batch, tuple):
-            x, condition = batch
-            return self.given(condition).loss(x)
-        return super().loss(batch)
+        x, condition = batch if isinstance(batch, tuple) else (batch, None)
+        self._check(x, values=x.device.type == "cpu")
+        terms = -self.head.log_prob(self.conditionals(x, condition), x)
+        return {"total": terms.sum(-1).mean(), "nats_per_dim": terms.mean()}
 
     def _code(self, values: Tensor | None, batch: int) -> Tensor:
         """What the first block reads of earlier values; ``None`` stands before the beginning."""
