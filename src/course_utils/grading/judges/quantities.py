@@ -6,52 +6,17 @@ other, so that a hidden instance names a mistake as surely as the public one. A 
 right for the public data only was written down instead of computed, and is told so.
 """
 
-import itertools
 import math
 import random
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from course_utils.grading import answers
-from course_utils.grading.questions import PUBLIC_SEED, Instance, Mistake, Verdict, right
-from course_utils.grading.suspects import Suspect, line_up
+from course_utils.grading.judges.numbers import Wrong, judge_number, lie_apart, written_down
+from course_utils.grading.questions import PUBLIC_SEED, Instance, Mistake, Verdict
 
-_TOLERANCE = 1e-3
 _LN2 = math.log(2.0)
-
-_Wrong = list[tuple[str, str, float]]
-"""Known mistakes: category, message and the number they give."""
-
-
-def _judge_number(name: str, answer: Any, truth: float, wrong: _Wrong, *, tip: str) -> Verdict:
-    value = answers.expect_number(name, answer)
-    if abs(value - truth) < 0.02 * abs(truth):
-        tip = f"{name} is close, but not to 0.1 %: is something rounded on the way?"
-    suspects = [Suspect(category, text, _relative(v, truth)) for category, text, v in wrong]
-    ratio, one = _relative(value, truth), _relative(truth, truth)
-    line_up(ratio, one, suspects, tolerance=_TOLERANCE / 2, otherwise=tip, plain=tip)
-    return right(f"{name} agrees to 0.1 %.")
-
-
-def _relative(value: float, truth: float) -> Tensor:
-    """A number in units of the true one, so that absolute and relative tolerance add up to one."""
-    return torch.tensor(value / truth, dtype=torch.float64)
-
-
-def _lie_apart(values: list[float]) -> bool:
-    """Whether no two of the values could be taken for each other."""
-    pairs = itertools.combinations(values, 2)
-    return all(abs(a - b) > 0.03 * max(abs(a), abs(b), 0.5) for a, b in pairs)
-
-
-def _written_down(name: str, public: float, truth: float) -> _Wrong:
-    """The suspect who copied the number that is right for the public data."""
-    text = f"{name} is right for the public data only: compute it from what given() returns."
-    return [] if public == truth else [("public-data", text, public)]
-
 
 # The entropy rate of a Markov chain
 
@@ -66,7 +31,7 @@ def draw_entropy_rate(seed: int) -> list[Instance]:
         weights = [[rng.uniform(0.05, 1.0) ** 2 for _ in range(3)] for _ in range(3)]
         table = torch.tensor(weights).double()
         table = table / table.sum(1, keepdim=True)
-        if table.min() > 0.02 and _lie_apart(_rates(table.numpy())):
+        if table.min() > 0.02 and lie_apart(_rates(table.numpy())):
             break
     return [Instance("three symbols", {"transition": table})]
 
@@ -77,7 +42,7 @@ def examine_entropy_rate(answer: Any, instance: Instance) -> Verdict:
     wrong = _wrong_rates(table)
     rate = _entropy_rate(table)
     tip = "entropy_rate is not right: weigh each row's entropy by the stationary distribution."
-    return _judge_number("entropy_rate", answer, rate, wrong, tip=tip)
+    return judge_number("entropy_rate", answer, rate, wrong, tip=tip)
 
 
 def _entropy_rate(table: np.ndarray) -> float:
@@ -89,7 +54,7 @@ def _rates(table: np.ndarray) -> list[float]:
     return [_entropy_rate(table), *(value for _, _, value in _wrong_rates(table))]
 
 
-def _wrong_rates(table: np.ndarray) -> _Wrong:
+def _wrong_rates(table: np.ndarray) -> Wrong:
     rate, one = _entropy_rate(table), _entropy(_stationary(table))
     rows = np.array([_entropy(row) for row in table])
     return [
@@ -119,7 +84,7 @@ def _wrong_rates(table: np.ndarray) -> _Wrong:
             "entropy_rate is log V, the rate of a source whose symbols are uniform.",
             math.log(len(table)),
         ),
-        *_written_down("entropy_rate", _entropy_rate(np.array(_TRANSITION)), rate),
+        *written_down("entropy_rate", _entropy_rate(np.array(_TRANSITION)), rate),
     ]
 
 
@@ -154,7 +119,7 @@ def draw_units(seed: int) -> list[Instance]:
     while seed != PUBLIC_SEED:
         args = _images_and_text(rng)
         judged = [(_truth(name, args), _wrong_units(name, args)) for name in _UNIT_NAMES]
-        if all(_lie_apart([truth, *(v for _, _, v in wrong)]) for truth, wrong in judged):
+        if all(lie_apart([truth, *(v for _, _, v in wrong)]) for truth, wrong in judged):
             break
     weights = (0.4, 0.3, 0.3)
     return [Instance(name, args, weight) for name, weight in zip(_UNIT_NAMES, weights, strict=True)]
@@ -185,7 +150,7 @@ def examine_units(answer: Any, instance: Instance) -> Verdict:
     if name == "perplexity" and value == math.inf:
         raise Mistake("no-mean", _WHOLE_TEXT, _WHOLE_TEXT)
     wrong = _wrong_units(name, instance.args)
-    return _judge_number(name, value, _truth(name, instance.args), wrong, tip=_TIPS[name])
+    return judge_number(name, value, _truth(name, instance.args), wrong, tip=_TIPS[name])
 
 
 _WHOLE_TEXT = "perplexity is of the whole text: it is the exponential of the mean over characters."
@@ -207,17 +172,17 @@ def _truth(name: str, args: dict[str, Any]) -> float:
     return math.exp(args["nats_per_text"] / args["num_characters"])
 
 
-def _wrong_units(name: str, args: dict[str, Any]) -> _Wrong:
+def _wrong_units(name: str, args: dict[str, Any]) -> Wrong:
     known = {
         "bits_per_dim": _wrong_bits,
         "uniform_bits_per_dim": _wrong_uniform,
         "perplexity": _wrong_perplexity,
     }
     public = _truth(name, _PUBLIC_UNITS)
-    return [*known[name](args), *_written_down(name, public, _truth(name, args))]
+    return [*known[name](args), *written_down(name, public, _truth(name, args))]
 
 
-def _wrong_bits(args: dict[str, Any]) -> _Wrong:
+def _wrong_bits(args: dict[str, Any]) -> Wrong:
     nats, pixels = args["nats_per_image"], args["num_pixels"]
     return [
         ("nats", "bits_per_dim is in nats: a bit is log 2 nats.", nats / pixels),
@@ -236,7 +201,7 @@ def _wrong_bits(args: dict[str, Any]) -> _Wrong:
     ]
 
 
-def _wrong_uniform(args: dict[str, Any]) -> _Wrong:
+def _wrong_uniform(args: dict[str, Any]) -> Wrong:
     highest = args["highest_level"]
     return [
         ("nats", "uniform_bits_per_dim is in nats: bits are asked for.", math.log(highest + 1)),
@@ -254,7 +219,7 @@ def _wrong_uniform(args: dict[str, Any]) -> _Wrong:
     ]
 
 
-def _wrong_perplexity(args: dict[str, Any]) -> _Wrong:
+def _wrong_perplexity(args: dict[str, Any]) -> Wrong:
     mean = args["nats_per_text"] / args["num_characters"]
     return [
         ("nats", "perplexity is still a logarithm, in nats: take its exponential.", mean),
