@@ -23,7 +23,9 @@ def draw_causal(seed: int) -> list[Instance]:
         q, k = (torch.randn(2, 2, 5, 4, generator=generator).double() for _ in "qk")
         v = torch.randn(2, 2, 5, 3, generator=generator).double()
         values = [_attend(q, k, v), *(s.value for s in _wrong_attention(q, k, v))]
-        if not any(close(a, b, 1e-3) for a, b in itertools.combinations(values, 2)):
+        alone = (q[..., 0, :] * k[..., 0, :]).sum(-1).min()  # far below any finite mask once scaled
+        apart = not any(close(a, b, 1e-3) for a, b in itertools.combinations(values, 2))
+        if apart and alone < -0.5:
             break
     large = {"q": (40 * q).float(), "k": (40 * k).float(), "v": v.float()}
     return [

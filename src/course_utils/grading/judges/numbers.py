@@ -53,10 +53,15 @@ def judge_number(
     return right(f"{name} is right." if exact else f"{name} agrees to 0.1 %.")
 
 
-def lie_apart(values: list[float]) -> bool:
-    """Whether no two of the values could be taken for each other."""
+def lie_apart(values: list[float], gap: float = 0.03) -> bool:
+    """Whether no two of the values could be taken for each other.
+
+    Args:
+        values: The truth and the known mistakes.
+        gap: Smallest difference, relative to the larger one or to one half.
+    """
     pairs = itertools.combinations(values, 2)
-    return all(abs(a - b) > 0.03 * max(abs(a), abs(b), 0.5) for a, b in pairs)
+    return all(abs(a - b) > gap * max(abs(a), abs(b), 0.5) for a, b in pairs)
 
 
 def written_down(name: str, public: float, truth: float) -> Wrong:
