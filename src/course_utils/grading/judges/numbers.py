@@ -1,60 +1,78 @@
-"""Comparing one number with the truth and with what known mistakes give.
+"""What judges of a single number share: known wrong numbers, told apart and named.
 
-The data of such a question follow the seed: other data are drawn until the truth and all suspects
-lie apart from each other, so that a hidden instance names a mistake as surely as the public one. A
-number that is right for the public data only was written down instead of computed, and is told so.
+A mistake in a computation gives a number of its own. Data are drawn until the truth and all those
+numbers lie apart, so that a hidden instance names a mistake as surely as the public one.
 """
 
 import itertools
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from course_utils.grading import answers
 from course_utils.grading.questions import Verdict, right
 from course_utils.grading.suspects import Suspect, line_up
 
-_TOLERANCE = 1e-3
-
 Wrong = list[tuple[str, str, float]]
 """Known mistakes: category, message and the number they give."""
 
+TOLERANCE = 1e-3
+"""Relative tolerance of a number that is computed."""
 
-def judge_number(name: str, answer: Any, truth: float, wrong: Wrong, *, tip: str) -> Verdict:
-    """Accept a number within 0.1 % of the truth, and otherwise say which mistake gives it.
+EXACT = 1e-9
+"""Relative tolerance of a number that is counted."""
+
+
+def judge_number(
+    name: str,
+    answer: Any,
+    truth: float,
+    wrong: Wrong,
+    *,
+    tip: str,
+    tolerance: float = TOLERANCE,
+) -> Verdict:
+    """Compare a number with the truth, then with the known mistakes.
 
     Args:
-        name: What it is, as the student knows it.
+        name: What it is called.
         answer: What came.
-        truth: What is right, not zero.
-        wrong: Known mistakes.
-        tip: What to say if none of them matches.
+        truth: What is right; not zero.
+        wrong: Known mistakes; the first that matches is named.
+        tip: What to say if none does.
+        tolerance: Relative tolerance: ``TOLERANCE``, or ``EXACT`` for whole numbers.
 
     Raises:
-        Mistake: It is no finite number, or not the truth.
+        Mistake: It is no number, or not the right one.
     """
     value = answers.expect_number(name, answer)
+    exact = tolerance == EXACT
     if abs(value - truth) < 0.02 * abs(truth):
-        tip = f"{name} is close, but not to 0.1 %: is something rounded on the way?"
+        rounded = "not to 0.1 %: is something rounded on the way?"
+        tip = f"{name} is close, but {'a part is missing or too much.' if exact else rounded}"
     suspects = [Suspect(category, text, _relative(v, truth)) for category, text, v in wrong]
     ratio, one = _relative(value, truth), _relative(truth, truth)
-    line_up(ratio, one, suspects, tolerance=_TOLERANCE / 2, otherwise=tip, plain=tip)
-    return right(f"{name} agrees to 0.1 %.")
+    line_up(ratio, one, suspects, tolerance=tolerance / 2, otherwise=tip, plain=tip)
+    return right(f"{name} is right." if exact else f"{name} agrees to 0.1 %.")
 
 
-def _relative(value: float, truth: float) -> Tensor:
-    """A number in units of the true one, so that absolute and relative tolerance add up to one."""
-    return torch.tensor(value / truth, dtype=torch.float64)
+def lie_apart(values: list[float], gap: float = 0.03) -> bool:
+    """Whether no two of the values could be taken for each other.
 
-
-def lie_apart(values: list[float]) -> bool:
-    """Say whether no two of the values could be taken for each other."""
+    Args:
+        values: The truth and the known mistakes.
+        gap: Smallest difference, relative to the larger one or to one half.
+    """
     pairs = itertools.combinations(values, 2)
-    return all(abs(a - b) > 0.03 * max(abs(a), abs(b), 0.5) for a, b in pairs)
+    return all(abs(a - b) > gap * max(abs(a), abs(b), 0.5) for a, b in pairs)
 
 
 def written_down(name: str, public: float, truth: float) -> Wrong:
-    """Return the suspect who copied the number that is right for the public data."""
+    """The suspect who copied the number that is right for the public data."""
     text = f"{name} is right for the public data only: compute it from what given() returns."
     return [] if public == truth else [("public-data", text, public)]
+
+
+def _relative(value: float, truth: float) -> torch.Tensor:
+    """A number in units of the true one, so that absolute and relative tolerance add up to one."""
+    return torch.tensor(value / truth, dtype=torch.float64)

@@ -7,7 +7,7 @@ inputs. No formula is used, so the judge cannot share a mistake with one.
 import random
 from typing import Any
 
-from course_utils.grading.judges.numbers import Wrong, judge_number, written_down
+from course_utils.grading.judges.numbers import EXACT, Wrong, judge_number, written_down
 from course_utils.grading.questions import PUBLIC_SEED, Instance, Mistake, Verdict
 
 _PUBLIC = {
@@ -31,14 +31,9 @@ def draw(seed: int) -> list[Instance]:
     while seed != PUBLIC_SEED:
         args = _networks(rng)
         judged = [(_truth(name, args), _wrong(name, args)) for name in _NAMES]
-        if all(_are_different([truth, *(v for _, _, v in wrong)]) for truth, wrong in judged):
+        if all(len({truth, *(v for _, _, v in wrong)}) == len(wrong) + 1 for truth, wrong in judged):
             break
     return [Instance(name, args, 0.5) for name in _NAMES]
-
-
-def _are_different(counts: list[float]) -> bool:
-    """Whether no two are equal, and the truth, the first, is small enough for 0.1 % to tell."""
-    return len(set(counts)) == len(counts) and counts[0] < 400
 
 
 def _networks(rng: random.Random) -> dict[str, Any]:
@@ -62,7 +57,8 @@ def examine(answer: Any, instance: Instance) -> Verdict:
     if answer.get(name) is None:
         message = f"the entry {name!r} is still to be filled in."
         raise Mistake("blank", message, message)
-    return judge_number(name, answer[name], _truth(name, args), _wrong(name, args), tip=_TIPS[name])
+    truth, wrong = _truth(name, args), _wrong(name, args)
+    return judge_number(name, answer[name], truth, wrong, tip=_TIPS[name], tolerance=EXACT)
 
 
 _TIPS = {

@@ -5,10 +5,16 @@ import re
 
 from course_utils.arguments import ArgumentError
 from course_utils.grading.questions import Question
-from course_utils.grading.weeks import week01
+from course_utils.grading.weeks import week01, week02
 
-_ASSIGNMENTS: dict[str, tuple[Question, ...]] = {"w01": week01.QUESTIONS}
-_PROVIDED: dict[str, tuple[str, ...]] = {"w01": week01.PROVIDED}
+_ASSIGNMENTS: dict[str, tuple[Question, ...]] = {
+    "w01": week01.QUESTIONS,
+    "w02": week02.QUESTIONS,
+}
+_PROVIDED: dict[str, tuple[str, ...]] = {
+    "w01": week01.PROVIDED,
+    "w02": week02.PROVIDED,
+}
 
 
 def questions_of(week: str) -> tuple[Question, ...]:

@@ -1,0 +1,119 @@
+"""Two toy grammars as readers of one token at a time: JSON up to a depth, and a little SQL.
+
+Brackets within brackets need a stack, which no finite automaton has. With a bound on the depth
+the stack can only hold finitely many things, and the reader becomes a finite automaton whose
+states are (what may come next, stack). Both readers close a string with the token ``end`` and
+repeat it up to the wanted length.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from course_utils.arguments import check_int, check_tensor
+from course_utils.samplers.constrained import Automaton
+
+END = "end"
+JSON_TOKENS = ("{", "}", "[", "]", ":", ",", '"a"', '"b"', "0", "true", END)
+SQL_TOKENS = (
+    *("SELECT", "FROM", "WHERE", "name", "price", "city", "goods", "shops", ",", "=", "1", END),
+)
+SCHEMA = {"goods": ("name", "price"), "shops": ("name", "city")}
+"""The tables of the SQL grammar and their columns."""
+
+_DONE = ("done", "")
+
+
+def json_grammar(depth: int = 2, *, device: torch.device | None = None) -> Automaton:
+    """Return the automaton of JSON values with at most ``depth`` open brackets.
+
+    Args:
+        depth: How many brackets may be open at a time, at least 0.
+        device: Where the tables live.
+
+    Returns:
+        An automaton over ``JSON_TOKENS``.
+    """
+    check_int("depth", depth, low=0)
+
+    def step(configuration: tuple[str, str], symbol: int) -> tuple[str, str] | None:
+        return _read_json(configuration, JSON_TOKENS[symbol], depth)
+
+    return Automaton.from_steps(("value", ""), step, lambda c: c == _DONE, len(JSON_TOKENS), device)
+
+
+def sql_grammar(*, device: torch.device | None = None) -> Automaton:
+    """Return the automaton of SELECT columns FROM table [WHERE column = 1], true to ``SCHEMA``.
+
+    Every column named has to be one of the table's, so the columns chosen first restrict the
+    table, and the table restricts the column of the condition.
+
+    Args:
+        device: Where the tables live.
+
+    Returns:
+        An automaton over ``SQL_TOKENS``.
+    """
+
+    def step(configuration: tuple, symbol: int) -> tuple | None:
+        return _read_sql(configuration, SQL_TOKENS[symbol])
+
+    return Automaton.from_steps(
+        ("start", frozenset(SCHEMA)), step, lambda c: c == _DONE, len(SQL_TOKENS), device
+    )
+
+
+def spell(x: Int[Tensor, "samples length"], tokens: Sequence[str]) -> list[str]:
+    """Write each row as text, tokens separated by spaces, up to the first ``end``.
+
+    Args:
+        x: Symbols.
+        tokens: The tokens' spelling.
+    """
+    check_tensor("x", x, shape=("samples", "length"), low=0, high=len(tokens) - 1)
+    rows = [[tokens[i] for i in row] for row in x.tolist()]
+    return [" ".join(row[: row.index(END)] if END in row else row) for row in rows]
+
+
+def _read_json(configuration: tuple[str, str], token: str, depth: int) -> tuple[str, str] | None:
+    expect, stack = configuration
+    if configuration == _DONE or (token == END and configuration == ("after", "")):
+        return _DONE if token == END else None
+    inside = stack[-1:]
+    if expect in ("value", "first item"):
+        if token in ('"a"', '"b"', "0", "true"):
+            return "after", stack
+        if token in ("{", "[") and len(stack) < depth:
+            return "first key" if token == "{" else "first item", stack + token
+    if expect in ("key", "first key") and token in ('"a"', '"b"'):
+        return "colon", stack
+    if (expect, token) == ("colon", ":"):
+        return "value", stack
+    if (expect, token) == ("after", ",") and stack:
+        return "key" if inside == "{" else "value", stack
+    closes_object = token == "}" and inside == "{" and expect in ("first key", "after")
+    closes_list = token == "]" and inside == "[" and expect in ("first item", "after")
+    return ("after", stack[:-1]) if closes_object or closes_list else None
+
+
+def _read_sql(configuration: tuple, token: str) -> tuple | None:
+    expect, tables = configuration
+    having = frozenset(table for table in tables if token in SCHEMA[table]) if tables else tables
+    moves = {
+        ("start", "SELECT"): ("column", tables),
+        ("listed", ","): ("column", tables),
+        ("listed", "FROM"): ("table", tables),
+        ("named", "WHERE"): ("condition", tables),
+        ("named", END): _DONE,
+        ("compared", "="): ("constant", ""),
+        ("constant", "1"): ("complete", ""),
+        ("complete", END): _DONE,
+        ("done", END): _DONE,
+    }
+    if expect in ("column", "condition") and having:
+        return ("listed", having) if expect == "column" else ("compared", "")
+    if expect == "table" and token in tables:
+        return "named", frozenset([token])
+    return moves.get((expect, token))
