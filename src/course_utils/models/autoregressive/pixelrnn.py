@@ -9,6 +9,7 @@ from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from course_utils.arguments import check_choice
 from course_utils.models.autoregressive.pixelcnn import check_sizes
@@ -71,8 +72,12 @@ class PixelRNN(PixelModel):
     def logits(
         self, picture: Float[Tensor, "batch features height width"]
     ) -> Float[Tensor, "batch levels height width"]:
-        """Return the logits of every pixel from the recurrent layers' states."""
-        features = self.first(picture)
+        """Return the logits of every pixel from the recurrent layers' states.
+
+        One column of zeros is put on the right: the feature there is the only one of a row that
+        knows the row's last pixel, and without it the next row would not see that pixel.
+        """
+        features = self.first(functional.pad(picture, (0, 1)))
         for layer, project in zip(self.layers, self.projections, strict=True):
             features = features + self.dropout(project(layer(features)))
-        return self.read_out(features)
+        return self.read_out(features[..., :-1])

@@ -3,12 +3,14 @@ r"""What pixel models share: an image is a sequence in raster order, and a level
 Pixel (r, c) of an image with W columns is variable r W + c, so the variables before it are the
 rows above and the pixels to its left. Each grey level k has a vector C(k) of a few numbers,
 started as a thermometer plus a constant 1, which tells the inside from the zeros beyond the edge.
-A model is then any network from such a picture of vectors to logits of the same height and width
-that keeps to the order.
+A convolution does not know where it stands, so a vector for the row and one for the column are
+added. A model is then any network from such a picture of vectors to logits of the same height and
+width that keeps to the order.
 """
 
 from abc import abstractmethod
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
@@ -40,12 +42,15 @@ class PixelModel(AutoregressiveModel):
         self.height, self.width, self.num_levels = height, width, num_levels
         start = functional.pad(thermometer(num_levels, level_dim - 1), (0, 1), value=1.0)
         self.levels = nn.Parameter(start)
+        self.rows = nn.Parameter(torch.zeros(level_dim, height, 1))
+        self.columns = nn.Parameter(torch.zeros(level_dim, 1, width))
 
     def picture(
         self, x: Int[Tensor, "batch length"]
     ) -> Float[Tensor, "batch features height width"]:
-        """Return the vectors C(x) of every pixel, as the channels of an image."""
-        return self.levels[x].transpose(1, 2).unflatten(2, (self.height, self.width))
+        """Return the vectors C(x) + row + column of every pixel, as the channels of an image."""
+        values = self.levels[x].transpose(1, 2).unflatten(2, (self.height, self.width))
+        return values + self.rows + self.columns
 
     @abstractmethod
     def logits(
