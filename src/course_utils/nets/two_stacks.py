@@ -9,6 +9,8 @@ V and H are convolutions with 2C outputs; A, R, S are 1 x 1. Information flows f
 stack to the horizontal one and never back, because h at (r, c) knows its own row and v may not.
 """
 
+import math
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -44,6 +46,11 @@ class GatedLayer(nn.Module):
         self.skip = nn.Conv2d(channels, channels, 1)
         self.dropout = nn.Dropout(dropout)
         self.kind = kind
+        wide = math.sqrt(3) if kind == "B" else 1.0
+        for convolution in (self.vertical, self.horizontal):
+            _start(convolution, gain=wide)
+        for convolution in (self.across, self.residual, self.skip):
+            _start(convolution, gain=1.0)
 
     def forward(
         self,
@@ -65,3 +72,14 @@ class GatedLayer(nn.Module):
         out = self.dropout(gated_activation(before_h))
         grown = self.residual(out) if self.kind == "A" else h + self.residual(out)
         return gated_activation(before_v), grown, self.skip(out)
+
+
+def _start(convolution: nn.Conv2d, gain: float) -> None:
+    """Draw weights of standard deviation gain / sqrt(inputs), and no bias.
+
+    Outputs then have gain times the size of the inputs. Behind a gate, whose values are about a
+    third as large as what enters it, a larger gain keeps the signal from fading with depth.
+    """
+    num_inputs = convolution.weight[0].numel()
+    nn.init.normal_(convolution.weight, std=gain / math.sqrt(num_inputs))
+    nn.init.zeros_(convolution.bias)
