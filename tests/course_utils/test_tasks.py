@@ -305,6 +305,9 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "FVSBN": network(4, num_symbols=2),
     "NADE": network(4, 3, num_symbols=2),
     "MADE": network(4, (5,), num_symbols=2),
+    "PixelCNN": network(2, 2, 3, 4, 2, num_symbols=3),
+    "Gated PixelCNN": network(2, 2, 3, 4, 2, num_symbols=3),
+    "PixelRNN": network(2, 2, 3, "row", 4, num_symbols=3),
 }
 
 

@@ -87,6 +87,19 @@ def test_condition_is_added_in_front_of_both_gates(generator):
         assert not torch.allclose(one, without)
 
 
+@pytest.mark.concept("ar.gated-activation")
+@pytest.mark.parametrize(("kind", "gain"), [("A", 1.0), ("B", 3**0.5)])
+def test_weights_start_with_the_size_that_keeps_the_signal(kind, gain):
+    """Inputs of variance 1 become signals of variance gain^2."""
+    torch.manual_seed(0)
+    layer = GatedLayer(32, 32, 3, kind)
+    x = torch.randn(4, 32, 34, 34)
+    inner = layer.vertical(x)[:, :, 2:, 1:-1]
+    assert inner.std().item() == pytest.approx(gain, rel=0.1)
+    assert layer.skip(x).std().item() == pytest.approx(1, rel=0.1)
+    assert all(not conv.bias.any() for conv in (layer.vertical, layer.horizontal, layer.across))
+
+
 def test_an_odd_number_of_channels_is_refused(as_user):
     with pytest.raises(ArgumentError, match=r"^h: expected an even number of channels, got 3$"):
         gated_activation(torch.zeros(1, 3, 2))

@@ -156,6 +156,28 @@ def test_dropout_acts_in_training_only(family, generator):
     assert torch.equal(model.conditionals(x), model.conditionals(x))
 
 
+@CNN
+@pytest.mark.concept("ar.gated-activation")
+def test_skip_connections_of_all_layers_are_added_up(generator):
+    """With skip weights at zero, what reaches the head is the sum of the skip biases."""
+    model = GatedPixelCNN(3, 4, 2, 5, 3).double()
+    biases = torch.randn(3, 5, generator=generator, dtype=torch.float64)
+    with torch.no_grad():
+        for layer, bias in zip(model.layers, biases, strict=True):
+            layer.skip.weight.zero_()
+            layer.skip.bias.copy_(bias)
+    x = torch.randint(2, (2, 12), generator=generator)
+    wanted = model.read_out(biases.sum(0)[None, :, None, None]).expand(2, -1, 3, 4)
+    torch.testing.assert_close(model.logits(model.picture(x)), wanted, atol=1e-12, rtol=0)
+
+
+@ALL
+def test_level_vectors_start_as_a_thermometer_and_a_constant(family):
+    model = FAMILIES[family](2, 2, 4, level_dim=5)
+    wanted = [[0, 0, 0, 0, 1], [1, 0, 0, 1 / 3, 1], [1, 1, 0, 2 / 3, 1], [1, 1, 1, 1, 1]]
+    torch.testing.assert_close(model.levels.detach(), torch.tensor(wanted))
+
+
 def test_wrong_arguments_are_named_in_one_line(as_user):
     with pytest.raises(ArgumentError, match=r"^height: expected a whole number >= 1, got 0$"):
         PixelCNN(0, 3, 2)
