@@ -14,8 +14,6 @@ from course_utils.nets.receptive import (
     two_stack_field,
 )
 
-CNN = pytest.mark.concept("ar.pixelcnn")
-RNN = pytest.mark.concept("ar.pixelrnn")
 FAMILIES = {
     "plain": lambda h, w, k, **o: PixelCNN(h, w, k, 6, 3, **o),
     "gated": lambda h, w, k, **o: GatedPixelCNN(h, w, k, 6, 3, **o),
@@ -38,8 +36,8 @@ def fields(field, height, width):
     return torch.stack([seen_from(field, r, c, height, width).flatten() for r, c in places])
 
 
-@CNN
-@RNN
+@pytest.mark.concept("ar.pixelcnn")
+@pytest.mark.concept("ar.pixelrnn")
 @ALL
 def test_probabilities_of_all_512_binary_images_sum_to_one(family, randomise, all_states):
     model = randomise(FAMILIES[family](3, 3, 2))
@@ -47,16 +45,16 @@ def test_probabilities_of_all_512_binary_images_sum_to_one(family, randomise, al
     assert total == pytest.approx(1, abs=1e-12)  # 512 float64 roundings
 
 
-@CNN
-@RNN
+@pytest.mark.concept("ar.pixelcnn")
+@pytest.mark.concept("ar.pixelrnn")
 @ALL
 def test_probabilities_of_all_images_with_three_levels_sum_to_one(family, randomise, all_states):
     model = randomise(FAMILIES[family](2, 3, 3))
     assert model.log_prob(all_states(3, 6)).exp().sum().item() == pytest.approx(1, abs=1e-12)
 
 
-@CNN
-@RNN
+@pytest.mark.concept("ar.pixelcnn")
+@pytest.mark.concept("ar.pixelrnn")
 @ALL
 @pytest.mark.parametrize("first", [3, 5])
 def test_gradient_by_the_pixel_itself_and_later_ones_is_exactly_zero(family, first, generator):
@@ -65,8 +63,8 @@ def test_gradient_by_the_pixel_itself_and_later_ones_is_exactly_zero(family, fir
     assert not pixels_seen(model, generator).triu().any()
 
 
-@CNN
-@RNN
+@pytest.mark.concept("ar.pixelcnn")
+@pytest.mark.concept("ar.pixelrnn")
 @ALL
 def test_changing_a_pixel_moves_no_earlier_logit(family, randomise, generator):
     """The same of whole models, on integers: not a derivative but a difference."""
@@ -82,7 +80,7 @@ def test_changing_a_pixel_moves_no_earlier_logit(family, randomise, generator):
             assert j == 11 or moved[j + 1 :].any()
 
 
-@CNN
+@pytest.mark.concept("ar.pixelcnn")
 @pytest.mark.parametrize("first", [3, 5])
 def test_plain_and_gated_models_see_the_predicted_fields(first, generator):
     torch.manual_seed(0)
@@ -92,7 +90,7 @@ def test_plain_and_gated_models_see_the_predicted_fields(first, generator):
         assert torch.equal(pixels_seen(model, generator), fields(field, 5, 6))
 
 
-@RNN
+@pytest.mark.concept("ar.pixelrnn")
 def test_row_model_sees_a_triangle_and_diagonal_model_everything(generator):
     torch.manual_seed(0)
     row = FAMILIES["row"](5, 6, 3).double()
@@ -102,8 +100,8 @@ def test_row_model_sees_a_triangle_and_diagonal_model_everything(generator):
     assert torch.equal(pixels_seen(diagonal, generator), torch.ones(30, 30).tril(-1).bool())
 
 
-@CNN
-@RNN
+@pytest.mark.concept("ar.pixelcnn")
+@pytest.mark.concept("ar.pixelrnn")
 @ALL
 def test_pixels_come_in_raster_order(family, randomise, generator):
     """Row r, column c is variable r W + c, and its vector is the level's plus the place's."""
@@ -118,8 +116,8 @@ def test_pixels_come_in_raster_order(family, randomise, generator):
     assert torch.equal(model.conditionals(x)[0, 4], logits[0, :, 1, 1])
 
 
-@CNN
-@RNN
+@pytest.mark.concept("ar.pixelcnn")
+@pytest.mark.concept("ar.pixelrnn")
 @ALL
 def test_samples_follow_the_enumerated_probabilities(
     family, randomise, all_states, chi_square_p, generator
@@ -130,8 +128,8 @@ def test_samples_follow_the_enumerated_probabilities(
     assert chi_square_p(samples, probs, 2) > 1e-3  # one seed, four models
 
 
-@CNN
-@RNN
+@pytest.mark.concept("ar.pixelcnn")
+@pytest.mark.concept("ar.pixelrnn")
 @ALL
 def test_an_image_is_completed_from_its_upper_half(family, randomise, all_states, generator):
     model = randomise(FAMILIES[family](2, 2, 2))
@@ -156,7 +154,7 @@ def test_dropout_acts_in_training_only(family, generator):
     assert torch.equal(model.conditionals(x), model.conditionals(x))
 
 
-@CNN
+@pytest.mark.concept("ar.pixelcnn")
 @pytest.mark.concept("ar.gated-activation")
 def test_skip_connections_of_all_layers_are_added_up(generator):
     """With skip weights at zero, what reaches the head is the sum of the skip biases."""
