@@ -169,6 +169,9 @@ CAPABILITIES = (
     _autoregressive("FVSBN", "fvsbn.FVSBN"),
     _autoregressive("NADE", "nade.NADE"),
     _autoregressive("MADE", "made.MADE"),
+    _autoregressive("PixelCNN", "pixelcnn.PixelCNN"),
+    _autoregressive("Gated PixelCNN", "pixelcnn.GatedPixelCNN"),
+    _autoregressive("PixelRNN", "pixelrnn.PixelRNN"),
 )
 
 

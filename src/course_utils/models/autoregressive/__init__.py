@@ -11,6 +11,8 @@ from course_utils.models.autoregressive.made import MADE
 from course_utils.models.autoregressive.nade import NADE
 from course_utils.models.autoregressive.neural_lm import NeuralLM
 from course_utils.models.autoregressive.ngram import NGram
+from course_utils.models.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
+from course_utils.models.autoregressive.pixelrnn import PixelRNN
 from course_utils.models.autoregressive.window import WindowModel
 
 __all__ = [
@@ -19,7 +21,10 @@ __all__ = [
     "NADE",
     "ARProcess",
     "AutoregressiveModel",
+    "GatedPixelCNN",
     "NGram",
     "NeuralLM",
+    "PixelCNN",
+    "PixelRNN",
     "WindowModel",
 ]
