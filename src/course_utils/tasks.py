@@ -186,6 +186,9 @@ CAPABILITIES = (
     ),
     _autoregressive("Recurrent language model", "rnn_lm.RecurrentLM"),
     _autoregressive("WaveNet", "wavenet.WaveNet"),
+    _autoregressive("PixelCNN", "pixelcnn.PixelCNN"),
+    _autoregressive("Gated PixelCNN", "pixelcnn.GatedPixelCNN"),
+    _autoregressive("PixelRNN", "pixelrnn.PixelRNN"),
 )
 """The table of all families."""
 

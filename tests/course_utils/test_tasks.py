@@ -323,6 +323,9 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "MADE": network(4, (5,), num_symbols=2),
     "Recurrent language model": network(3, 4, embed_dim=2, length=3, num_symbols=3),
     "WaveNet": network(CategoricalHead(3), 4, dilations=(1, 2), length=3, num_symbols=3),
+    "PixelCNN": network(2, 2, 3, 4, 2, num_symbols=3),
+    "Gated PixelCNN": network(2, 2, 3, 4, 2, num_symbols=3),
+    "PixelRNN": network(2, 2, 3, "row", 4, num_symbols=3),
 }
 
 

@@ -1,4 +1,8 @@
-"""The gated activation of PixelCNN and WaveNet: one half of the channels decides on the other."""
+r"""The gated activation of PixelCNN and WaveNet: tanh(f) * sigmoid(g).
+
+One unit is a signal f in (-1, 1) times a gate g in (0, 1), like the output gate of an LSTM. With it
+a convolution can multiply two things it sees, which a rectifier cannot [oord2016conditional].
+"""
 
 import torch
 from jaxtyping import Float
@@ -7,22 +11,27 @@ from torch import Tensor
 from course_utils.arguments import ArgumentError
 
 
-def gated_activation(h: Float[Tensor, "batch channels *axes"]) -> Float[Tensor, "batch half *axes"]:
-    """Return tanh(a) * sigmoid(b), where a and b are the two halves of the channels.
+def gated_activation(
+    h: Float[Tensor, "batch doubled *places"],
+) -> Float[Tensor, "batch channels *places"]:
+    r"""Return tanh(f) * sigmoid(g), where f is the first half of h's channels and g the second.
+
+    A condition is added to h by the caller, before the gate. With t = tanh(f) and s = sigmoid(g)
+    the derivatives are (1 - t^2) s by f and t s (1 - s) by g.
 
     Args:
-        h: 2C channels on axis 1: a is the first half, b the second.
+        h: 2C channels on the second axis, from one convolution.
 
     Returns:
-        C channels, values between -1 and 1.
+        C channels with values in (-1, 1).
 
     Raises:
         ArgumentError: The number of channels is odd.
 
     Source:
-        [oord2016conditional], also the activation of [oord2016wavenet].
+        [oord2016conditional].
     """
     if h.shape[1] % 2:
         raise ArgumentError(f"h: expected an even number of channels, got {h.shape[1]}")
-    a, b = h.chunk(2, 1)
-    return torch.tanh(a) * torch.sigmoid(b)
+    signal, gate = h.chunk(2, dim=1)
+    return torch.tanh(signal) * torch.sigmoid(gate)

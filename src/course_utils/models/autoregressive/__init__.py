@@ -15,6 +15,8 @@ from course_utils.models.autoregressive.neural_lm import NeuralLM
 from course_utils.models.autoregressive.ngram import NGram
 from course_utils.models.autoregressive.rnn_lm import RecurrentLM
 from course_utils.models.autoregressive.wavenet import WaveNet
+from course_utils.models.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
+from course_utils.models.autoregressive.pixelrnn import PixelRNN
 from course_utils.models.autoregressive.window import WindowModel
 
 __all__ = [
@@ -30,5 +32,10 @@ __all__ = [
     "NeuralLM",
     "RecurrentLM",
     "WaveNet",
+    "GatedPixelCNN",
+    "NGram",
+    "NeuralLM",
+    "PixelCNN",
+    "PixelRNN",
     "WindowModel",
 ]
