@@ -27,8 +27,8 @@ from course_utils.arguments import ArgumentError, check_int, check_tensor
 from course_utils.distributions import sample_categorical
 
 LOG_SCALES = (-9.0, 9.0)
-"""Log scales beyond these count as the bound. At the lower one a bin of 256 levels is 62 scales wide
-and holds a component whole; at the upper one nearly all mass lies in the two open bins."""
+"""Log scales beyond these count as the bound. At the lower one a bin of 256 levels is 63 scales
+wide and holds a component whole; at the upper one nearly all mass lies in the two open bins."""
 
 
 def logistic_log_pmf(

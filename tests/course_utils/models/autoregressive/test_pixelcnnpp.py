@@ -1,4 +1,4 @@
-"""PixelCNN++ after all its shifts and strides: nothing leaks, nothing near is missed, sums are one."""
+"""PixelCNN++ after all its shifts and strides: no leak, nothing near missed, sums of one."""
 
 from itertools import product
 
@@ -50,7 +50,7 @@ def test_no_earlier_pixel_within_two_steps_is_missed(name):
 
 @pytest.mark.concept("ar.pixelcnnpp")
 def test_without_short_cuts_half_resolution_hides_the_pixel_to_the_left():
-    """Pixel (0, 0) lies in the cell that (0, 1) is answered from, and a cell does not know itself."""
+    """Pixel (0, 1) reads the cell of (0, 0), and a cell does not know the pixel it stands for."""
     with_them = _jacobian(PixelCNNPP(2, 2, 4, features=3), 2, 2)
     without = _jacobian(PixelCNNPP(2, 2, 4, features=3, shortcuts=False), 2, 2)
     assert with_them[1, 0] > 0
