@@ -131,6 +131,25 @@ def test_short_cuts_join_each_block_with_its_mirror_image(randomise):
             assert earlier is seen[f"{half}_first", 1 - k][1]
 
 
+def test_levels_are_read_at_their_places_beside_a_channel_of_ones():
+    """Ones inside and zeros beyond the edge are how a convolution notices the edge."""
+    model = PixelCNNPP(1, 3, 5, features=2)
+    seen = []
+    model.stem.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    model.conditionals(torch.tensor([[0, 2, 4]]))
+    assert seen[0].tolist() == [[[[-1.0, 0.0, 1.0]], [[1.0, 1.0, 1.0]]]]
+
+
+def test_colours_are_channels_of_the_image_and_neighbours_in_the_sequence():
+    model = PixelCNNPP(2, 2, 3, num_channels=3, features=2)
+    seen = []
+    model.stem.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    red, green, blue = [0, 1, 2, 0], [1, 1, 0, 2], [2, 0, 0, 1]
+    model.conditionals(torch.tensor([[red, green, blue]]).movedim(1, -1).reshape(1, 12))
+    wanted = torch.tensor([red, green, blue]).reshape(3, 2, 2) - 1.0
+    assert torch.equal(seen[0][0, :3], wanted)
+
+
 def test_dropout_is_on_in_training_only(generator):
     model = PixelCNNPP(3, 3, 4, features=4, dropout=0.5)
     x = torch.randint(4, (5, 9), generator=generator)
