@@ -169,6 +169,8 @@ CAPABILITIES = (
     _autoregressive("FVSBN", "fvsbn.FVSBN"),
     _autoregressive("NADE", "nade.NADE"),
     _autoregressive("MADE", "made.MADE"),
+    _autoregressive("PixelCNN++", "pixelcnnpp.PixelCNNPP"),
+    _autoregressive("Ensemble of autoregressive models", "ensemble.Ensemble"),
 )
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, distributions, nn
 
 from course_utils import tasks
 from course_utils.arguments import ArgumentError
+from course_utils.models.autoregressive import WindowModel
 from course_utils.tasks import CAPABILITIES, METHODS, Capability, Intractable, absent, can
 from course_utils.worlds.graphs import all_graphs
 
@@ -277,6 +278,13 @@ def network(*arguments, num_symbols: int, **options) -> Callable[[type], Example
     return build
 
 
+def an_ensemble(cls) -> Example:
+    build = network(2, 2, 3, radius=1, hidden=5, num_symbols=3)
+    members = [build(WindowModel).subject for _ in range(2)]
+    nn.init.normal_(members[1].levels, generator=seeded())
+    return Example(cls(members), words(3, 4))
+
+
 EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Table": table,
     "Markov source": markov,
@@ -305,6 +313,8 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "FVSBN": network(4, num_symbols=2),
     "NADE": network(4, 3, num_symbols=2),
     "MADE": network(4, (5,), num_symbols=2),
+    "PixelCNN++": network(2, 2, 3, features=3, num_components=2, num_symbols=3),
+    "Ensemble of autoregressive models": an_ensemble,
 }
 
 

@@ -6,11 +6,13 @@ conditional: a table of counts, a linear map, one network per variable, or one n
 
 from course_utils.models.autoregressive.arp import ARProcess
 from course_utils.models.autoregressive.base import AutoregressiveModel
+from course_utils.models.autoregressive.ensemble import Ensemble
 from course_utils.models.autoregressive.fvsbn import FVSBN
 from course_utils.models.autoregressive.made import MADE
 from course_utils.models.autoregressive.nade import NADE
 from course_utils.models.autoregressive.neural_lm import NeuralLM
 from course_utils.models.autoregressive.ngram import NGram
+from course_utils.models.autoregressive.pixelcnnpp import PixelCNNPP
 from course_utils.models.autoregressive.window import WindowModel
 
 __all__ = [
@@ -19,7 +21,9 @@ __all__ = [
     "NADE",
     "ARProcess",
     "AutoregressiveModel",
+    "Ensemble",
     "NGram",
     "NeuralLM",
+    "PixelCNNPP",
     "WindowModel",
 ]

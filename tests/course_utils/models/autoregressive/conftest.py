@@ -12,6 +12,7 @@ from course_utils.models.autoregressive import (
     NADE,
     NeuralLM,
     NGram,
+    PixelCNNPP,
     WindowModel,
 )
 
@@ -41,6 +42,7 @@ DISCRETE = {
     "trigram": lambda: (_counted(2), 3, 4),
     "neural-lm": lambda: (NeuralLM(3, 2, 2, 4, length=4), 3, 4),
     "window": lambda: (WindowModel(2, 2, 4, radius=1, hidden=5, level_dim=4), 4, 4),
+    "pixelcnnpp": lambda: (PixelCNNPP(1, 3, 3, features=2, num_components=2), 3, 3),
     "fvsbn": lambda: (FVSBN(5, SHUFFLED), 2, 5),
     "nade": lambda: (NADE(5, 3, order=SHUFFLED), 2, 5),
     "nade-one-hot": lambda: (NADE(5, 3, num_levels=3, order=SHUFFLED), 3, 5),
