@@ -13,8 +13,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import torch
 from tqdm import tqdm
 
-from benchmarks import features, likelihoods, signals, text, transformers, transport, worlds
-from benchmarks import features, likelihoods, signals, stepwise, text, transport, worlds
+from benchmarks import (
+    features,
+    likelihoods,
+    signals,
+    stepwise,
+    text,
+    transformers,
+    transport,
+    worlds,
+)
 from benchmarks.race import Result, Work, race
 
 WORK: tuple[Work, ...] = (

@@ -189,6 +189,8 @@ CAPABILITIES = (
     _autoregressive("PixelCNN", "pixelcnn.PixelCNN"),
     _autoregressive("Gated PixelCNN", "pixelcnn.GatedPixelCNN"),
     _autoregressive("PixelRNN", "pixelrnn.PixelRNN"),
+    _autoregressive("PixelCNN++", "pixelcnnpp.PixelCNNPP"),
+    _autoregressive("Ensemble of autoregressive models", "ensemble.Ensemble"),
 )
 """The table of all families."""
 

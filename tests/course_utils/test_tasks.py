@@ -21,6 +21,7 @@ from torch import Tensor, distributions, nn
 from course_utils import tasks
 from course_utils.arguments import ArgumentError
 from course_utils.distributions import CategoricalHead
+from course_utils.models.autoregressive import WindowModel
 from course_utils.tasks import CAPABILITIES, METHODS, Capability, Intractable, absent, can
 from course_utils.worlds.graphs import all_graphs
 
@@ -290,6 +291,13 @@ def network(*arguments, num_symbols: int, **options) -> Callable[[type], Example
     return build
 
 
+def an_ensemble(cls) -> Example:
+    build = network(2, 2, 3, radius=1, hidden=5, num_symbols=3)
+    members = [build(WindowModel).subject for _ in range(2)]
+    nn.init.normal_(members[1].levels, generator=seeded())
+    return Example(cls(members), words(3, 4))
+
+
 EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Table": table,
     "Markov source": markov,
@@ -326,6 +334,8 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "PixelCNN": network(2, 2, 3, 4, 2, num_symbols=3),
     "Gated PixelCNN": network(2, 2, 3, 4, 2, num_symbols=3),
     "PixelRNN": network(2, 2, 3, "row", 4, num_symbols=3),
+    "PixelCNN++": network(2, 2, 3, features=3, num_components=2, num_symbols=3),
+    "Ensemble of autoregressive models": an_ensemble,
 }
 
 

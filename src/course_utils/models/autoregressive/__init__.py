@@ -6,6 +6,7 @@ conditional: a table of counts, a linear map, one network per variable, or one n
 
 from course_utils.models.autoregressive.arp import ARProcess
 from course_utils.models.autoregressive.base import AutoregressiveModel
+from course_utils.models.autoregressive.ensemble import Ensemble
 from course_utils.models.autoregressive.fvsbn import FVSBN
 from course_utils.models.autoregressive.gpt import GPT, KeyValueCache
 from course_utils.models.autoregressive.image_gpt import ImageGPT
@@ -17,6 +18,7 @@ from course_utils.models.autoregressive.rnn_lm import RecurrentLM
 from course_utils.models.autoregressive.wavenet import WaveNet
 from course_utils.models.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
 from course_utils.models.autoregressive.pixelrnn import PixelRNN
+from course_utils.models.autoregressive.pixelcnnpp import PixelCNNPP
 from course_utils.models.autoregressive.window import WindowModel
 
 __all__ = [
@@ -37,5 +39,9 @@ __all__ = [
     "NeuralLM",
     "PixelCNN",
     "PixelRNN",
+    "Ensemble",
+    "NGram",
+    "NeuralLM",
+    "PixelCNNPP",
     "WindowModel",
 ]
