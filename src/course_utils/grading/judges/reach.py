@@ -31,7 +31,9 @@ def draw(seed: int) -> list[Instance]:
     while seed != PUBLIC_SEED:
         args = _networks(rng)
         judged = [(_truth(name, args), _wrong(name, args)) for name in _NAMES]
-        if all(len({truth, *(v for _, _, v in wrong)}) == len(wrong) + 1 for truth, wrong in judged):
+        if all(
+            len({truth, *(v for _, _, v in wrong)}) == len(wrong) + 1 for truth, wrong in judged
+        ):
             break
     return [Instance(name, args, 0.5) for name in _NAMES]
 

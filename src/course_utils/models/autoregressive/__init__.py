@@ -14,11 +14,11 @@ from course_utils.models.autoregressive.made import MADE
 from course_utils.models.autoregressive.nade import NADE
 from course_utils.models.autoregressive.neural_lm import NeuralLM
 from course_utils.models.autoregressive.ngram import NGram
+from course_utils.models.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
+from course_utils.models.autoregressive.pixelcnnpp import PixelCNNPP
+from course_utils.models.autoregressive.pixelrnn import PixelRNN
 from course_utils.models.autoregressive.rnn_lm import RecurrentLM
 from course_utils.models.autoregressive.wavenet import WaveNet
-from course_utils.models.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
-from course_utils.models.autoregressive.pixelrnn import PixelRNN
-from course_utils.models.autoregressive.pixelcnnpp import PixelCNNPP
 from course_utils.models.autoregressive.window import WindowModel
 
 __all__ = [
@@ -28,20 +28,16 @@ __all__ = [
     "NADE",
     "ARProcess",
     "AutoregressiveModel",
+    "Ensemble",
+    "GatedPixelCNN",
     "ImageGPT",
     "KeyValueCache",
     "NGram",
     "NeuralLM",
+    "PixelCNN",
+    "PixelCNNPP",
+    "PixelRNN",
     "RecurrentLM",
     "WaveNet",
-    "GatedPixelCNN",
-    "NGram",
-    "NeuralLM",
-    "PixelCNN",
-    "PixelRNN",
-    "Ensemble",
-    "NGram",
-    "NeuralLM",
-    "PixelCNNPP",
     "WindowModel",
 ]
