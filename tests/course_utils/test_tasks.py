@@ -277,6 +277,10 @@ def network(*arguments, num_symbols: int, **options) -> Callable[[type], Example
     return build
 
 
+def masked_prediction(cls) -> Example:
+    return Example(cls(2, 3, 8, 2, 1).double().eval(), words(2, 3))
+
+
 EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Table": table,
     "Markov source": markov,
@@ -305,6 +309,9 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "FVSBN": network(4, num_symbols=2),
     "NADE": network(4, 3, num_symbols=2),
     "MADE": network(4, (5,), num_symbols=2),
+    "GPT": network(3, 3, 8, 2, 2, num_symbols=3),
+    "Image GPT": network(2, 2, 3, 8, 2, 1, num_symbols=3),
+    "Masked prediction": masked_prediction,
 }
 
 
@@ -334,6 +341,8 @@ def test_what_is_present_is_there_and_what_is_absent_says_why(row, example):
 
 
 def test_exact_scores_are_the_law(row, example):
+    if row.score == "absent":
+        return
     assert row.score == "exact"
     if example.law is None:
         total = example.subject.log_prob(example.events).logsumexp(0)
@@ -348,6 +357,8 @@ def test_exact_scores_are_the_law(row, example):
 
 def test_exact_samples_follow_the_scores(row, example, generator):
     """Chi-square over all events, or Kolmogorov-Smirnov of the first coordinate; p > 0.001."""
+    if row.sample == "estimate":  # right in a limit, which the family's own test goes to
+        return
     assert row.sample == "exact"
     x = example.subject.sample(4000, generator=generator, **example.sample)
     assert x.shape[0] == 4000
@@ -394,7 +405,7 @@ def test_exact_posteriors_obey_bayes_rule(row, example):
 
 
 def test_exact_losses_are_the_negative_log_likelihood(row, example):
-    if row.learn == "absent":
+    if row.learn in ("absent", "estimate"):
         return
     assert row.learn == "exact"
     torch.manual_seed(0)
