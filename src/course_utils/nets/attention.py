@@ -191,5 +191,5 @@ class MultiHeadAttention(nn.Module):
         new = self.queries_keys_values(x, rotation)
         kept[:, :, :, position] = new[1:, :, :, 0]
         keys, values = kept[:, :, :, : position + 1].unbind(0)
-        mixed = functional.scaled_dot_product_attention(new[0], keys, values)
+        mixed = attention(new[0], keys, values)  # for one query faster than the fused kernel
         return self.project_out(mixed.transpose(1, 2).flatten(2))
