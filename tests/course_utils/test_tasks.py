@@ -296,6 +296,8 @@ def an_ensemble(cls) -> Example:
     members = [build(WindowModel).subject for _ in range(2)]
     nn.init.normal_(members[1].levels, generator=seeded())
     return Example(cls(members), words(3, 4))
+def masked_prediction(cls) -> Example:
+    return Example(cls(2, 3, 8, 2, 1).double().eval(), words(2, 3))
 
 
 EXAMPLES: dict[str, Callable[[type], Example]] = {
@@ -336,6 +338,9 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "PixelRNN": network(2, 2, 3, "row", 4, num_symbols=3),
     "PixelCNN++": network(2, 2, 3, features=3, num_components=2, num_symbols=3),
     "Ensemble of autoregressive models": an_ensemble,
+    "GPT": network(3, 3, 8, 2, 2, num_symbols=3),
+    "Image GPT": network(2, 2, 3, 8, 2, 1, num_symbols=3),
+    "Masked prediction": masked_prediction,
 }
 
 
@@ -365,6 +370,8 @@ def test_what_is_present_is_there_and_what_is_absent_says_why(row, example):
 
 
 def test_exact_scores_are_the_law(row, example):
+    if row.score == "absent":
+        return
     assert row.score == "exact"
     if example.law is None:
         total = example.subject.log_prob(example.events).logsumexp(0)
@@ -379,6 +386,8 @@ def test_exact_scores_are_the_law(row, example):
 
 def test_exact_samples_follow_the_scores(row, example, generator):
     """Chi-square over all events, or Kolmogorov-Smirnov of the first coordinate; p > 0.001."""
+    if row.sample == "estimate":  # right in a limit, which the family's own test goes to
+        return
     assert row.sample == "exact"
     x = example.subject.sample(4000, generator=generator, **example.sample)
     assert x.shape[0] == 4000
@@ -425,7 +434,7 @@ def test_exact_posteriors_obey_bayes_rule(row, example):
 
 
 def test_exact_losses_are_the_negative_log_likelihood(row, example):
-    if row.learn == "absent":
+    if row.learn in ("absent", "estimate"):
         return
     assert row.learn == "exact"
     torch.manual_seed(0)
