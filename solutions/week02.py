@@ -334,8 +334,8 @@ a factor below one, so a text that stops too early, or goes round in a circle, c
 A narrow beam overlooks it; a wider one finds it, and the result gets worse while its probability
 goes up. Dividing by the length is a repair, and a change of the question.
 
-A grammar mask guarantees accepted texts. Their law is not the model's law given acceptance: it asks
-whether a valid completion exists, Bayes' rule asks how probable the model finds one.
+A grammar mask guarantees accepted texts. Their law is not the model's law given acceptance: the
+mask asks whether a valid completion exists, Bayes' rule how probable the model finds one.
 
 For a story I would sample with a nucleus at a temperature near one, because many continuations are
 good and variety is wanted. For a database query I would decode greedily or with a small beam under
