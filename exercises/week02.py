@@ -169,7 +169,7 @@ class TinyTransformer(nn.Module):
         self.logits = nn.Linear(width, num_symbols)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map texts (batch, length) to scores (batch, length, num_symbols), from earlier symbols."""
+        """Map texts (batch, length) to scores (batch, length, num_symbols)."""
         seen = torch.cat([torch.full_like(x[:, :1], self.start), x[:, :-1]], dim=1)
         h = self.symbols(seen) + self.positions.weight
         q, k, v = (layer(h)[:, None] for layer in (self.query, self.key, self.value))
@@ -180,6 +180,7 @@ class TinyTransformer(nn.Module):
 
 # %%
 tokens = given("w02-transformer")["tokens"]
+
 
 # To do: train within the budget, save, and give the name of the file.
 weights_file = None
