@@ -22,6 +22,7 @@ EXTRAS = {
     "benchmarks": "the libraries to compare with",
     "site": "the driver of a browser",
 }
+LOCKED = (*EXTRAS, "benchmarks-language")
 
 
 def fail(message):
@@ -90,7 +91,7 @@ def lock(path):
 
     with tempfile.TemporaryDirectory() as scratch:
         install(scratch, None, None)
-        if add_peers(scratch, [], list(EXTRAS)):
+        if add_peers(scratch, [], LOCKED):
             fail("lock: the libraries to compare with could not be installed")
         python = os.path.join(scratch, "bin", "python")
         frozen = run("the list", [python, "-m", "pip", "freeze", "--all", "--exclude-editable"])

@@ -77,5 +77,5 @@ def test_every_peer_is_locked():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lock = (ROOT / "requirements.lock").read_text().lower()
     extras = project["optional-dependencies"]
-    for name in extras["benchmarks"] + extras["site"]:
+    for name in [name for extra in setup_environment.LOCKED for name in extras[extra]]:
         assert f"\n{name.lower()}==" in lock, name
