@@ -132,7 +132,7 @@ def _symbols(scope: ast.Module | ast.ClassDef, known: dict[str, str]) -> Iterato
                 yield _function(node, known, scope.name if inside else "")
         elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield _class(node, known)
-        elif isinstance(node, ast.Assign | ast.AnnAssign) and not _is_type_variable(node):
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
             docstring = _string(after)
             for name in _targets(node):
                 if not name.startswith("_") and (docstring or not inside):
@@ -142,10 +142,6 @@ def _symbols(scope: ast.Module | ast.ClassDef, known: dict[str, str]) -> Iterato
 
 def _is_setter(node: ast.FunctionDef) -> bool:
     return any(isinstance(d, ast.Attribute) and d.attr == "setter" for d in node.decorator_list)
-
-
-def _is_type_variable(node: ast.Assign | ast.AnnAssign) -> bool:
-    return isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "TypeVar"
 
 
 def _string(node: ast.AST | None) -> str:
