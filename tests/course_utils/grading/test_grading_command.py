@@ -50,10 +50,10 @@ def test_check_shows_what_the_notebook_shows(tmp_path):
     assert lines[0] == "Lines for IPython (such as % or !) are ignored: 1."
     assert "w01-log-prob: to do. log_prob is not written yet." in lines
     assert "w01-entropy-rate: not yet. entropy_rate is not right" in done.stdout
-    assert "code cell 12 failed: ZeroDivisionError: division by zero (line 4)" in lines
+    assert "code cell 14 failed: ZeroDivisionError: division by zero (line 4)" in lines
     assert "the end" in lines
-    assert "code cell 14 failed: SyntaxError: '(' was never closed (line 1)" in (done.stdout)
-    assert lines[-1] == "12 of 14 code cells ran to their end"
+    assert "code cell 16 failed: SyntaxError: '(' was never closed (line 1)" in (done.stdout)
+    assert lines[-1] == "14 of 16 code cells ran to their end"
 
 
 def test_a_student_needs_none_of_the_grader_s_libraries():
@@ -114,8 +114,8 @@ def test_the_public_seed_and_a_weak_isolation_are_said(grade, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["check", "week99", "a.py"], "week: expected one of week01, got 'week99'"),
-        (["grade", "week99", ".", "--out", "o"], "week: expected one of week01, got 'week99'"),
+        (["check", "week99", "a.py"], "week: expected one of week01, week02, got 'week99'"),
+        (["grade", "week99", ".", "--out", "o"], "week: expected one of week01, week02, got 'week99'"),
         (["check", "week01", "none.py"], "file: expected an .ipynb or .py file, got 'none.py'"),
         (["check", "week01", "cut.ipynb"], "cut.ipynb: The notebook is damaged: its text is not"),
         (["check", "week01", "r.ipynb"], "r.ipynb: It is a notebook in R, not in Python."),
