@@ -296,6 +296,8 @@ def an_ensemble(cls) -> Example:
     members = [build(WindowModel).subject for _ in range(2)]
     nn.init.normal_(members[1].levels, generator=seeded())
     return Example(cls(members), words(3, 4))
+
+
 def masked_prediction(cls) -> Example:
     return Example(cls(2, 3, 8, 2, 1).double().eval(), words(2, 3))
 
