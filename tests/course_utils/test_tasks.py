@@ -333,6 +333,9 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "FVSBN": network(4, num_symbols=2),
     "NADE": network(4, 3, num_symbols=2),
     "MADE": network(4, (5,), num_symbols=2),
+    "GPT": network(3, 3, 8, 2, 2, num_symbols=3),
+    "Image GPT": network(2, 2, 3, 8, 2, 1, num_symbols=3),
+    "Masked prediction": masked_prediction,
     "Recurrent language model": network(3, 4, embed_dim=2, length=3, num_symbols=3),
     "WaveNet": network(CategoricalHead(3), 4, dilations=(1, 2), length=3, num_symbols=3),
     "PixelCNN": network(2, 2, 3, 4, 2, num_symbols=3),
@@ -340,9 +343,6 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "PixelRNN": network(2, 2, 3, "row", 4, num_symbols=3),
     "PixelCNN++": network(2, 2, 3, features=3, num_components=2, num_symbols=3),
     "Ensemble of autoregressive models": an_ensemble,
-    "GPT": network(3, 3, 8, 2, 2, num_symbols=3),
-    "Image GPT": network(2, 2, 3, 8, 2, 1, num_symbols=3),
-    "Masked prediction": masked_prediction,
 }
 
 

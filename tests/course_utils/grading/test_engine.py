@@ -115,7 +115,7 @@ def broken(tmp_path_factory):
 @pytest.mark.parametrize(
     ("question", "score", "mistake", "words"),
     [
-        ("w01-log-prob", 15, "", "right"),
+        ("w01-log-prob", 10, "", "right"),
         ("w01-ngram", 0, "left-out", "it interfered with the grader."),
         ("w01-entropy-rate", 10, "", "right"),
         ("w01-units", 0, "left-out", "code cell 8 was left out: it ran past its time limit."),
@@ -133,7 +133,7 @@ def test_what_is_broken_costs_its_own_points_only(broken, question, score, mista
 
 
 def test_each_thing_that_went_wrong_has_one_note(broken):
-    assert broken["score"] == 25
+    assert broken["score"] == 20
     assert broken["notes"] == [
         "code cell 3 stopped: an error of its own in line 1.",
         "code cell 4 stopped: SystemExit in line 2.",
