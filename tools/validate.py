@@ -31,7 +31,7 @@ def main(words: list[str]) -> int:
             "--nbval",
             "--nbval-current-env",
             f"--nbval-sanitize-with={ROOT / 'tests' / 'nbval_sanitize.cfg'}",
-            "--nbval-cell-timeout=300",
+            "--nbval-cell-timeout=900",
             f"-n{min(os.cpu_count() or 1, len(names))}",
             "--dist=loadscope",
             "-q",
