@@ -49,6 +49,10 @@ MANY_FILES = 5000
 TAIL = 8192
 """Bytes of standard error that are kept."""
 
+_FIRST = """import os, signal
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv("/bin/cat", ["cat"])"""
+
 
 class Warden:
     """One sandboxed process and everything below it.
@@ -239,7 +243,8 @@ def _hold(words: list[str]) -> subprocess.Popen:
 
     The program inside only copies its input to its output, and its answer says that all is laid
     out. It is the first process there, which the others cannot end, and as it ignores the end of
-    its children, the kernel clears away the orphans it is given.
+    its children, the kernel clears away the orphans it is given. (It is Python that says so and
+    not the shell: ``trap '' CHLD`` ignores nothing in dash.)
 
     Raises:
         OSError: Bubblewrap does not get there.
@@ -248,7 +253,7 @@ def _hold(words: list[str]) -> subprocess.Popen:
         rules.write(call_filter(os.uname().machine))
         rules.seek(0)
         command = [*words, "--as-pid-1", "--seccomp", str(rules.fileno())]
-        command += ["--", "/bin/sh", "-c", "trap '' CHLD; exec cat"]
+        command += ["--", sys.executable, "-I", "-S", "-B", "-c", _FIRST]
         holder = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

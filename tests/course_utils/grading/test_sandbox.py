@@ -269,6 +269,20 @@ def test_more_processes_than_allowed_end_it(end, level):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+def test_orphans_that_have_ended_take_no_place(ask, level):
+    code = """
+import time
+def leave_one():
+    fork(lambda: time.sleep(0.002))
+ends = [os.waitpid(fork(leave_one), 0)[1] for _ in range(100)]
+time.sleep(0.5)
+ends.append(os.waitpid(fork(lambda: None), 0)[1])
+print(json.dumps(max(ends)), flush=True)
+"""
+    assert ask(code, level) == 0  # of twice sixteen that would fit
+
+
+@pytest.mark.parametrize("level", LEVELS)
 def test_memory_is_that_of_the_whole_tree(end, level):
     code = """
 def hold():
