@@ -164,3 +164,59 @@ class Gaussian:
         log_ratio = torch.logdet(other.covariance) - torch.logdet(self.covariance)
         dim = self.mean.shape[-1]
         return 0.5 * (trace + far.squeeze(-1).square().sum(-1) - dim + log_ratio)
+
+    def renyi(self, other: "Gaussian") -> Float[Tensor, "*batch"]:
+        r"""Rényi divergence of order two, log E_other[(p / q)²] = log(1 + χ²(self ‖ other)), in nats.
+
+        It is the logarithm of the mean squared importance weight when ``other`` is the proposal,
+        so that a weight with mean one has the variance exp(divergence) − 1. With precisions P of
+        ``self`` and Q of ``other``, A = 2P − Q and δ = μ − m,
+
+            ½ log det S − log det Σ − ½ log det A + ½ δᵀ (Q + Q A⁻¹ Q) δ,
+
+        and +∞ if A is not positive definite: then the proposal is too narrow in some direction.
+
+        Returns:
+            Nats, ≥ ``kl``, +∞ where the mean square does not exist.
+
+        Accuracy:
+            Exact.
+        """
+        precisions = [torch.linalg.inv(law.covariance) for law in (self, other)]
+        spread = 2 * precisions[0] - precisions[1]
+        moved = (self.mean - other.mean).unsqueeze(-1)
+        if bool(torch.linalg.cholesky_ex(spread)[1]):
+            return torch.full_like(moved[..., 0, 0], math.inf)
+        pulled = precisions[1] @ moved
+        far = (moved * pulled).sum((-2, -1))
+        far = far + (pulled * torch.linalg.solve(spread, pulled)).sum((-2, -1))
+        dets = [torch.logdet(m) for m in (other.covariance, self.covariance, spread)]
+        return 0.5 * (dets[0] - dets[2] + far) - dets[1]
+
+    def mean_field(self) -> DiagonalGaussian:
+        """The law q with independent coordinates that has the smallest KL(q ‖ self).
+
+        Mean μ and variances 1 / Λ_jj with Λ = Σ⁻¹: each coordinate's variance *given the others*.
+        The divergence left is ½ (Σ_j log Λ_jj − log det Λ).
+
+        Accuracy:
+            Exact.
+
+        Source:
+            [bishop2006pattern].
+        """
+        variances = 1 / torch.linalg.inv(self.covariance).diagonal()
+        return DiagonalGaussian(self.mean, variances.log() / 2)
+
+    def marginals(self) -> DiagonalGaussian:
+        """The law q with independent coordinates that has the smallest KL(self ‖ q).
+
+        Mean μ and variances Σ_jj: the marginals. The divergence is ½ (Σ_j log Σ_jj − log det Σ).
+
+        Accuracy:
+            Exact.
+
+        Source:
+            [bishop2006pattern].
+        """
+        return DiagonalGaussian(self.mean, self.covariance.diagonal().log() / 2)

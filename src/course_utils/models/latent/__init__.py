@@ -1,7 +1,22 @@
 """Models with a latent vector that is inferred: linear-Gaussian, variational autoencoders."""
 
 from course_utils.models.latent.base import BoundTerms, LatentVariableModel
+from course_utils.models.latent.iwae import (
+    IWAE,
+    expected_bound,
+    importance_weighted_bound,
+    importance_weighted_loss,
+)
 from course_utils.models.latent.linear_gaussian import LinearGaussian
 from course_utils.models.latent.vae import VAE
 
-__all__ = ["VAE", "BoundTerms", "LatentVariableModel", "LinearGaussian"]
+__all__ = [
+    "IWAE",
+    "VAE",
+    "BoundTerms",
+    "LatentVariableModel",
+    "LinearGaussian",
+    "expected_bound",
+    "importance_weighted_bound",
+    "importance_weighted_loss",
+]
