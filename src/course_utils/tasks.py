@@ -214,6 +214,7 @@ CAPABILITIES = (
         "absent",
     ),
     _variational("Variational autoencoder", "latent.vae.VAE"),
+    _variational("Importance-weighted autoencoder", "latent.iwae.IWAE"),
 )
 """The table of all families."""
 

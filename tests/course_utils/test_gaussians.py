@@ -25,6 +25,7 @@ def as_torch(law: DiagonalGaussian) -> distributions.Independent:
     return distributions.Independent(distributions.Normal(law.mean, law.log_std.exp()), 1)
 
 
+@pytest.mark.concept("vae.gaussian-kl")
 def test_diagonal_divergence_equals_torch_and_the_sum_over_coordinates(generator):
     p, q = diagonal(generator, 5, 3), diagonal(generator, 5, 3)
     expected = distributions.kl_divergence(as_torch(p), as_torch(q))
@@ -41,6 +42,7 @@ def test_each_coordinate_of_the_divergence_by_quadrature(generator):
         assert abs(float(torch.trapezoid(integrand, z) - p.kl_terms(q)[j])) < 1e-9
 
 
+@pytest.mark.concept("vae.gaussian-kl")
 def test_divergence_is_a_mean_of_log_ratios(generator):
     for p, q in (
         (diagonal(generator, 3), diagonal(generator, 3)),
@@ -52,12 +54,51 @@ def test_divergence_is_a_mean_of_log_ratios(generator):
         assert abs(float(ratios.mean() - p.kl(q))) < 4 * error
 
 
+@pytest.mark.concept("vae.gaussian-kl")
 def test_full_divergence_equals_torch(generator):
     p, q = full(generator, 4, 6), full(generator, 4, 6)
     laws = [distributions.MultivariateNormal(g.mean, g.covariance) for g in (p, q)]
     expected = distributions.kl_divergence(*laws)
     torch.testing.assert_close(p.kl(q), expected, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(p.kl(p), torch.zeros(6, dtype=torch.float64), rtol=0, atol=1e-12)
+
+
+def test_mean_square_of_a_ratio_by_quadrature_and_draws(generator):
+    z = torch.linspace(-40, 40, 400_001, dtype=torch.float64)[:, None]
+    for scale, offset in ((1.3, 0.2), (0.8, -0.4), (3.0, 1.0)):
+        p = Gaussian(torch.tensor([0.4]).double(), torch.tensor([[0.5]]).double())
+        q = Gaussian(p.mean + offset, scale**2 * p.covariance)
+        square = (2 * p.log_prob(z) - q.log_prob(z)).exp()
+        assert abs(float(torch.trapezoid(square, z[:, 0]).log() - p.renyi(q))) < 1e-9
+    p = full(generator, 3, 2)
+    q = Gaussian(p.mean + 0.1, 1.5 * p.covariance + 0.3 * torch.eye(3, dtype=torch.float64))
+    z = q.sample(200_000, generator)
+    square = (2 * (p.log_prob(z) - q.log_prob(z))).exp()
+    error = square.std(0) / math.sqrt(len(square))
+    assert bool(((square.mean(0) - p.renyi(q).exp()).abs() < 4 * error).all())
+    assert bool((p.renyi(q) > p.kl(q)).all())
+    assert bool(p.renyi(Gaussian(p.mean, 0.49 * p.covariance)).isposinf().all())
+
+
+def test_nearest_independent_laws_of_both_divergences(generator):
+    """No other scale does better, and what is lost is what the closed forms say."""
+    p = full(generator, 3)
+    precision = torch.linalg.inv(p.covariance)
+
+    def as_full(law):
+        return Gaussian(law.mean, torch.diag((2 * law.log_std).exp()))
+
+    for law, cost, diagonal_of in (
+        (p.mean_field(), lambda q: q.kl(p), precision),
+        (p.marginals(), p.kl, p.covariance),
+    ):
+        least = cost(as_full(law))
+        closed = 0.5 * (diagonal_of.diagonal().log().sum() - torch.logdet(diagonal_of))
+        torch.testing.assert_close(least, closed, rtol=1e-10, atol=1e-10)
+        for _ in range(20):
+            shift = 0.05 * torch.randn(2, 3, generator=generator, dtype=torch.float64)
+            other = DiagonalGaussian(law.mean + shift[0], law.log_std + shift[1])
+            assert cost(as_full(other)) > least
 
 
 def test_densities_and_entropies_equal_torch(generator):

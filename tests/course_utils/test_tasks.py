@@ -380,6 +380,7 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Ensemble of autoregressive models": an_ensemble,
     "Linear-Gaussian model": linear_gaussian,
     "Variational autoencoder": variational_autoencoder,
+    "Importance-weighted autoencoder": variational_autoencoder,
 }
 
 

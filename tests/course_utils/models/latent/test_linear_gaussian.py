@@ -40,6 +40,7 @@ def test_posterior_obeys_bayes_rule(model, x, generator):
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.concept("vae.elbo")
 def test_gap_of_the_bound_is_the_divergence_to_the_posterior(model, x, generator):
     for _ in range(5):
         mean, covariance = a_law(generator, 2, 6)
@@ -53,6 +54,7 @@ def test_gap_of_the_bound_is_the_divergence_to_the_posterior(model, x, generator
         assert bool((gap > 0).all())
 
 
+@pytest.mark.concept("vae.elbo")
 def test_bound_is_tight_for_the_posterior_and_flat_there(model, x):
     exact = model.posterior(x)
     mean, covariance = exact.mean.requires_grad_(), exact.covariance.requires_grad_()
