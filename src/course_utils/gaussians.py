@@ -166,7 +166,7 @@ class Gaussian:
         return 0.5 * (trace + far.squeeze(-1).square().sum(-1) - dim + log_ratio)
 
     def renyi(self, other: "Gaussian") -> Float[Tensor, "*batch"]:
-        r"""Rényi divergence of order two, log E_other[(p / q)²] = log(1 + χ²(self ‖ other)), in nats.
+        r"""Rényi divergence of order two, log E_q[(p / q)²] = log(1 + χ²(self ‖ other)), in nats.
 
         It is the logarithm of the mean squared importance weight when ``other`` is the proposal,
         so that a weight with mean one has the variance exp(divergence) − 1. With precisions P of
