@@ -152,7 +152,7 @@ def importance_weighted_loss(
 class IWAE(VAE):
     """Importance-weighted autoencoder: a variational autoencoder trained on L_K.
 
-    Sampling, encoding and the ELBO are those of ``VAE``; only the loss differs.
+    Sampling and encoding are those of ``VAE``; the bound and the loss differ.
 
     Attributes:
         num_samples: K, the draws of z per example in ``loss``.
@@ -164,6 +164,32 @@ class IWAE(VAE):
 
     num_samples = 5
     doubly_reparameterised: bool = False
+
+    def elbo(
+        self,
+        x: Shaped[Tensor, "batch *event"],
+        *,
+        num_samples: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, " batch"]:
+        """Lower bound log (1/K) Σ_k w_k, one estimate of L_K for each example.
+
+        Args:
+            x: Examples ``(batch, *event)``.
+            num_samples: K; the attribute of that name if not given. K = 1 estimates the ELBO.
+            generator: Source of randomness.
+
+        Returns:
+            Nats per example.
+
+        Accuracy:
+            Unbiased estimate of the lower bound L_K, tighter for larger K.
+
+        Source:
+            [burda2016importance].
+        """
+        terms = self.num_samples if num_samples is None else num_samples
+        return importance_weighted_bound(self.log_weights(x, terms, generator), terms)[0]
 
     def loss(self, batch: Shaped[Tensor, "batch *event"]) -> dict[str, Tensor]:
         """Mean of −L_K, see ``importance_weighted_loss``.

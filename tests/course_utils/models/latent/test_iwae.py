@@ -170,8 +170,14 @@ def test_loss_of_the_class_is_minus_the_bound(doubly):
     torch.manual_seed(5)
     loss = model.loss(x)["total"]
     torch.manual_seed(5)
-    expected = -importance_weighted_bound(model.log_weights(x, 6), 6).mean()
-    torch.testing.assert_close(loss, expected)
+    expected = importance_weighted_bound(model.log_weights(x, 6), 6)
+    torch.testing.assert_close(loss, -expected.mean())
+    torch.manual_seed(5)
+    torch.testing.assert_close(model.elbo(x), expected[0])
+    torch.manual_seed(5)
+    one = model.elbo(x, num_samples=1)
+    torch.manual_seed(5)
+    torch.testing.assert_close(one, model.log_weights(x, 1)[0])
 
 
 @pytest.mark.parametrize("doubly", [False, True])
