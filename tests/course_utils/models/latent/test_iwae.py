@@ -173,6 +173,13 @@ def test_loss_of_the_class_is_minus_the_bound(doubly):
     expected = importance_weighted_bound(model.log_weights(x, 6), 6)
     torch.testing.assert_close(loss, -expected.mean())
     torch.manual_seed(5)
+    same = importance_weighted_loss(model, x, 6, doubly_reparameterised=doubly)
+    parameters = list(model.encoder.parameters())
+    for found, other in zip(
+        *(torch.autograd.grad(v, parameters) for v in (loss, same)), strict=True
+    ):
+        torch.testing.assert_close(found, other)
+    torch.manual_seed(5)
     torch.testing.assert_close(model.elbo(x), expected[0])
     torch.manual_seed(5)
     one = model.elbo(x, num_samples=1)
