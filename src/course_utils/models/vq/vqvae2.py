@@ -103,5 +103,5 @@ class VQVAE2(ImageCoder):
         top, bottom = codes[:, : self.num_top], codes[:, self.num_top :]
         return top.unflatten(1, self.top_shape), bottom.unflatten(1, self.bottom_shape)
 
-    def _join(self, top: Features, bottom: Features) -> Features:
+    def _join(self, top: Tensor, bottom: Tensor) -> Tensor:
         return torch.cat([bottom, self.up(top)], 1)
