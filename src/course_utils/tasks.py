@@ -143,6 +143,12 @@ def _autoregressive(family: str, path: str) -> Capability:
     return Capability(family, symbol, "exact", "exact", "absent", "exact")
 
 
+def _coder(family: str, path: str) -> Capability:
+    """Codes have no law yet: nothing to draw or to score with, one guess at what is hidden."""
+    symbol = f"course_utils.models.vq.{path}"
+    return Capability(family, symbol, "absent", "absent", "estimate", "estimate")
+
+
 CAPABILITIES = (
     _world("Table", "tables.TableWorld", infer="exact"),
     _world("Markov source", "sequences.MarkovSource", infer="absent"),
@@ -191,6 +197,16 @@ CAPABILITIES = (
     _autoregressive("PixelRNN", "pixelrnn.PixelRNN"),
     _autoregressive("PixelCNN++", "pixelcnnpp.PixelCNNPP"),
     _autoregressive("Ensemble of autoregressive models", "ensemble.Ensemble"),
+    _coder("VQ-VAE, codes without a prior", "vqvae.VQVAE"),
+    _coder("VQ-VAE-2, codes without a prior", "vqvae2.VQVAE2"),
+    Capability(
+        "VQ-VAE with a prior over codes",
+        "course_utils.models.vq.code_prior.CodeModel",
+        "exact",
+        "bound",
+        "estimate",
+        "bound",
+    ),
 )
 """The table of all families."""
 
