@@ -151,14 +151,16 @@ def _autoregressive(family: str, path: str) -> Capability:
     return Capability(family, symbol, "exact", "exact", "absent", "exact")
 
 
-def _coder(family: str, path: str) -> Capability:
-    """Codes have no law yet: nothing to draw or to score with, one guess at what is hidden."""
-    symbol = f"course_utils.models.vq.{path}"
-    return Capability(family, symbol, "absent", "absent", "estimate", "estimate")
 def _variational(family: str, path: str) -> Capability:
     """Draws exactly; what it lowers and what it knows of log p(x) is a bound; q is a stand-in."""
     symbol = f"course_utils.models.{path}"
     return Capability(family, symbol, "exact", "bound", "estimate", "bound")
+
+
+def _coder(family: str, path: str) -> Capability:
+    """Codes have no law yet: nothing to draw or to score with, one guess at what is hidden."""
+    symbol = f"course_utils.models.vq.{path}"
+    return Capability(family, symbol, "absent", "absent", "estimate", "estimate")
 
 
 CAPABILITIES = (
@@ -209,16 +211,6 @@ CAPABILITIES = (
     _autoregressive("PixelRNN", "pixelrnn.PixelRNN"),
     _autoregressive("PixelCNN++", "pixelcnnpp.PixelCNNPP"),
     _autoregressive("Ensemble of autoregressive models", "ensemble.Ensemble"),
-    _coder("VQ-VAE, codes without a prior", "vqvae.VQVAE"),
-    _coder("VQ-VAE-2, codes without a prior", "vqvae2.VQVAE2"),
-    Capability(
-        "VQ-VAE with a prior over codes",
-        "course_utils.models.vq.code_prior.CodeModel",
-        "exact",
-        "bound",
-        "estimate",
-        "bound",
-    ),
     Capability(
         "Linear-Gaussian model",
         "course_utils.models.latent.linear_gaussian.LinearGaussian",
@@ -228,6 +220,9 @@ CAPABILITIES = (
         "absent",
     ),
     _variational("Variational autoencoder", "latent.vae.VAE"),
+    _coder("VQ-VAE, codes without a prior", "vqvae.VQVAE"),
+    _coder("VQ-VAE-2, codes without a prior", "vqvae2.VQVAE2"),
+    _variational("VQ-VAE with a prior over codes", "vq.code_prior.CodeModel"),
 )
 """The table of all families."""
 
