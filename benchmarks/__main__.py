@@ -16,6 +16,7 @@ from tqdm import tqdm
 from benchmarks import (
     features,
     likelihoods,
+    quantiser,
     signals,
     stepwise,
     text,
@@ -34,6 +35,7 @@ WORK: tuple[Work, ...] = (
     *worlds.WORK,
     *signals.WORK,
     *stepwise.WORK,
+    *quantiser.WORK,
 )
 COLUMNS = ("work", "peer", "ours ms", "peer ms", "ratio", "quartiles", "difference")
 

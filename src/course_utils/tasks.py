@@ -157,6 +157,12 @@ def _variational(family: str, path: str) -> Capability:
     return Capability(family, symbol, "exact", "bound", "estimate", "bound")
 
 
+def _coder(family: str, path: str) -> Capability:
+    """Codes have no law yet: nothing to draw or to score with, one guess at what is hidden."""
+    symbol = f"course_utils.models.vq.{path}"
+    return Capability(family, symbol, "absent", "absent", "estimate", "estimate")
+
+
 CAPABILITIES = (
     _world("Table", "tables.TableWorld", infer="exact"),
     _world("Markov source", "sequences.MarkovSource", infer="absent"),
@@ -215,6 +221,9 @@ CAPABILITIES = (
     ),
     _variational("Variational autoencoder", "latent.vae.VAE"),
     _variational("Importance-weighted autoencoder", "latent.iwae.IWAE"),
+    _coder("VQ-VAE, codes without a prior", "vqvae.VQVAE"),
+    _coder("VQ-VAE-2, codes without a prior", "vqvae2.VQVAE2"),
+    _variational("VQ-VAE with a prior over codes", "vq.code_prior.CodeModel"),
 )
 """The table of all families."""
 

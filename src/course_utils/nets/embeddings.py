@@ -138,8 +138,13 @@ def nearest_token(
     Args:
         vectors: v.
         prototypes: c, one per row.
+
+    Raises:
+        ArgumentError: The vectors have another size, or (asked on the CPU only) are not finite.
     """
-    check_tensor("vectors", vectors, shape=("...", prototypes.shape[1]), dtype="float")
+    on_cpu = vectors.device.type == "cpu"
+    shape = ("...", prototypes.shape[1])
+    check_tensor("vectors", vectors, shape=shape, dtype="float", finite=on_cpu)
     return (
         torch.cdist(vectors.reshape(-1, vectors.shape[-1]), prototypes)
         .argmin(1)
