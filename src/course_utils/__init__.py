@@ -14,6 +14,7 @@ Modules, left to right; each imports only from modules to its left:
     datasets       real data beside the worlds
     nets           building blocks of networks
     samplers       one short function per sampling algorithm
+    objectives     losses and their gradients as functions of callables
     models         one file or folder per family
     training       fit(): the one training loop
     metrics        how far from the truth, with units
