@@ -1,7 +1,22 @@
-"""Models with a latent vector that is inferred: linear-Gaussian, variational autoencoders."""
+"""Models with latent vectors that are inferred: linear-Gaussian, autoencoders, hierarchies."""
 
 from course_utils.models.latent.base import BoundTerms, LatentVariableModel
+from course_utils.models.latent.hierarchical import HierarchicalVAE, Hierarchy, LevelChain
+from course_utils.models.latent.ladder import LadderVAE, precision_weighted
 from course_utils.models.latent.linear_gaussian import LinearGaussian
+from course_utils.models.latent.linear_hierarchy import LinearChain, LinearHierarchy
 from course_utils.models.latent.vae import VAE
 
-__all__ = ["VAE", "BoundTerms", "LatentVariableModel", "LinearGaussian"]
+__all__ = [
+    "VAE",
+    "BoundTerms",
+    "HierarchicalVAE",
+    "Hierarchy",
+    "LadderVAE",
+    "LatentVariableModel",
+    "LevelChain",
+    "LinearChain",
+    "LinearGaussian",
+    "LinearHierarchy",
+    "precision_weighted",
+]
