@@ -214,6 +214,16 @@ CAPABILITIES = (
         "absent",
     ),
     _variational("Variational autoencoder", "latent.vae.VAE"),
+    Capability(
+        "Linear hierarchy",
+        "course_utils.models.latent.linear_hierarchy.LinearHierarchy",
+        "exact",
+        "exact",
+        "exact",
+        "absent",
+    ),
+    _variational("Hierarchical VAE", "latent.hierarchical.HierarchicalVAE"),
+    _variational("Ladder VAE", "latent.ladder.LadderVAE"),
 )
 """The table of all families."""
 
