@@ -10,8 +10,7 @@ z_l first, as an encoder from the bottom up does, it is not a divergence and has
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Shaped
@@ -20,82 +19,10 @@ from torch import Tensor, nn
 from course_utils.arguments import ArgumentError, check_int, check_number, check_tensor
 from course_utils.gaussians import DiagonalGaussian
 from course_utils.models.latent.base import BoundTerms, LatentVariableModel
+from course_utils.models.latent.level_chain import LevelChain
 from course_utils.models.latent.vae import Inputs
 from course_utils.nets.mlp import mlp
 from course_utils.samplers.decoding import Head
-
-
-@dataclass(frozen=True)
-class LevelChain:
-    """A law of stacked levels, each drawn given the one drawn just before it.
-
-    Attributes:
-        dims: Sizes of the levels, lowest first.
-        from_top: Whether the top level is drawn first.
-        given: ``given(level, before)`` is the law of a level; ``before`` holds draws of the level
-            drawn before it, or ``None`` for the first.
-    """
-
-    dims: tuple[int, ...]
-    from_top: bool
-    given: Callable[[int, Tensor | None], DiagonalGaussian]
-
-    @property
-    def order(self) -> tuple[int, ...]:
-        """The levels in the order in which they are drawn; 0 is the lowest."""
-        levels = range(len(self.dims))
-        return tuple(reversed(levels) if self.from_top else levels)
-
-    def sample(
-        self,
-        num_samples: int,
-        generator: torch.Generator | None = None,
-        first: Sequence[Tensor] = (),
-    ) -> Float[Tensor, "samples *batch latent"]:
-        """Draw all levels, or those that follow the given ones.
-
-        Args:
-            num_samples: Draws for each example.
-            generator: Source of randomness.
-            first: Values ``(samples, *batch, dim)`` of the levels drawn first, in drawing order.
-
-        Accuracy:
-            Exact.
-        """
-        check_int("num_samples", num_samples, low=1)
-        if len(first) > len(self.dims):
-            raise ArgumentError(f"first: expected at most {len(self.dims)}, got {len(first)}")
-        levels: dict[int, Tensor] = {}
-        before: Tensor | None = None
-        for place, level in enumerate(self.order):
-            if place < len(first):
-                shape = (num_samples, *("batch",) * (first[place].ndim - 2), self.dims[level])
-                before = check_tensor("first", first[place], shape=shape, dtype="float")
-            elif before is None:
-                before = self.given(level, None).sample(num_samples, generator)
-            else:
-                before = self.given(level, before).sample(1, generator).squeeze(0)
-            levels[level] = before
-        return torch.cat([levels[level] for level in range(len(self.dims))], -1)
-
-    def laws(self, z: Float[Tensor, "... latent"]) -> list[DiagonalGaussian]:
-        """The law of each level given the one before it at the values ``z``, lowest first."""
-        levels, before = z.split(self.dims, -1), None
-        laws: dict[int, DiagonalGaussian] = {}
-        for level in self.order:
-            laws[level] = self.given(level, before)
-            before = levels[level]
-        return [laws[level] for level in range(len(self.dims))]
-
-    def log_prob(self, z: Float[Tensor, "... latent"]) -> Float[Tensor, "..."]:
-        """Log density Σ_l log p(z_l | the level before), in nats.
-
-        Accuracy:
-            Exact.
-        """
-        levels = z.split(self.dims, -1)
-        terms = zip(self.laws(z), levels, strict=True)
-        return torch.stack([law.log_prob(level) for law, level in terms]).sum(0)
 
 
 class Hierarchy(LatentVariableModel):
@@ -325,9 +252,7 @@ def perceptron_decoders(
 ) -> list[nn.Module]:
     """Decoders of a hierarchy as perceptrons with one hidden layer, lowest first."""
     outputs = [num_variables * head.num_params, *(2 * size for size in latent_dims[:-1])]
-    return [
-        mlp(size, (hidden,), output) for size, output in zip(latent_dims, outputs, strict=True)
-    ]
+    return [mlp(size, (hidden,), output) for size, output in zip(latent_dims, outputs, strict=True)]
 
 
 def _law(network: nn.Module, given: Tensor) -> DiagonalGaussian:

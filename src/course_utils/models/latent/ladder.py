@@ -3,7 +3,7 @@ r"""The ladder: levels are inferred from the top down, each by a merge of two Ga
 A network runs upwards through deterministic features and says of each level what the example tells
 about it, N(z_l; μ̂_l, σ̂_l²). Then the levels are drawn downwards. On its way z_{l+1} tells by the
 *generative* network what is to be expected of z_l, N(z_l; μ_l, σ_l²), and both opinions are
-multiplied. So the encoder needs to learn only what the example adds to the prior, as in Bayes' rule.
+multiplied, as in Bayes' rule. The encoder needs to learn only what the example adds to the prior.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from course_utils.arguments import ArgumentError
 from course_utils.gaussians import DiagonalGaussian
-from course_utils.models.latent.hierarchical import Hierarchy, LevelChain, perceptron_decoders
+from course_utils.models.latent.hierarchical import Hierarchy, perceptron_decoders
+from course_utils.models.latent.level_chain import LevelChain
 from course_utils.models.latent.vae import Inputs
 from course_utils.nets.mlp import mlp
 from course_utils.samplers.decoding import Head

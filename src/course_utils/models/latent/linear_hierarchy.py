@@ -7,9 +7,8 @@ hierarchy is a linear-Gaussian model with the latent vector ε = (ε_1, …, ε_
 and co-workers [rezende2014stochastic] write a *deep latent Gaussian model*: all randomness enters
 as independent noise, level by level. Density and posterior follow from that model.
 
-Any Gaussian law of z given x can be written as a chain, drawn from the bottom up or from the top
-down. The bound then splits into one term per level. From the top down each term is an averaged
-divergence, hence not negative; from the bottom up it is not.
+The bound of a ``LinearChain`` splits into one term per level. In a chain from the top down each
+term is an averaged divergence, hence not negative; in one from the bottom up it is not.
 """
 
 import itertools
@@ -21,70 +20,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course_utils.arguments import ArgumentError, check_choice, check_int, check_number, check_tensor
+from course_utils.arguments import (
+    ArgumentError,
+    check_int,
+    check_number,
+    check_tensor,
+)
 from course_utils.gaussians import Gaussian
 from course_utils.models.latent.base import BoundTerms
+from course_utils.models.latent.linear_chain import LinearChain, level_blocks
 from course_utils.models.latent.linear_gaussian import LinearGaussian
 from course_utils.tasks import absent
-
-ORDERS = ("bottom-up", "top-down")
-"""The two orders in which the levels of a chain can be drawn."""
-
-
-@dataclass(frozen=True)
-class LinearChain:
-    """A Gaussian law of the stacked levels, drawn level by level.
-
-    Attributes:
-        law: The joint law of z = (z_1, …, z_L), a mean for each example and one covariance.
-        dims: Sizes of the levels, bottom first.
-        order: ``"bottom-up"`` or ``"top-down"``.
-        conditional_covariances: Covariance of each level given the one drawn before it, bottom
-            first.
-    """
-
-    law: Gaussian
-    dims: tuple[int, ...]
-    order: str
-    conditional_covariances: tuple[Float[Tensor, "dim dim"], ...]
-
-    @classmethod
-    def of(cls, law: Gaussian, dims: Sequence[int], order: str) -> "LinearChain":
-        """The chain with the same levels, and the same pairs of neighbouring levels, as ``law``.
-
-        Its joint law is ``law`` itself if that is Markov along the levels, as the posterior of a
-        hierarchy is, and as every law of two levels is.
-
-        Raises:
-            ArgumentError: The order is unknown, the sizes do not add up, or ``law`` is not Markov.
-        """
-        check_choice("order", order, ORDERS)
-        dims = tuple(check_int("dims", size, low=1) for size in dims)
-        if sum(dims) != law.mean.shape[-1]:
-            raise ArgumentError(f"dims: expected a sum of {law.mean.shape[-1]}, got {dims}")
-        blocks = _blocks(law.covariance, dims)
-        step = -1 if order == "bottom-up" else 1
-        left = []
-        for level, _ in enumerate(dims):
-            covariance, before = blocks[level][level], level + step
-            if 0 <= before < len(dims):
-                cross = blocks[level][before]
-                explained = cross @ torch.linalg.solve(blocks[before][before], cross.mT)
-                covariance = covariance - explained
-            left.append((covariance + covariance.mT) / 2)
-        joint = torch.logdet(law.covariance)
-        if abs(float(sum(torch.logdet(part) for part in left) - joint)) > 1e-6:
-            raise ArgumentError("law: expected a Markov chain along the levels, got another law")
-        return cls(law, dims, order, tuple(left))
-
-    def conditional_entropies(self) -> Float[Tensor, " levels"]:
-        """Entropy ½ log det 2πe S_l of each level given the one before it, in nats.
-
-        Accuracy:
-            Exact.
-        """
-        parts = self.conditional_covariances
-        return torch.stack([Gaussian(part.new_zeros(len(part)), part).entropy() for part in parts])
 
 
 @dataclass(frozen=True)
@@ -260,7 +206,7 @@ class LinearHierarchy:
         if chain.dims != self.latent_dims:
             raise ArgumentError(f"chain: expected levels {self.latent_dims}, got {chain.dims}")
         means = chain.law.mean.split(self.latent_dims, -1)
-        blocks = _blocks(chain.law.covariance, self.latent_dims)
+        blocks = level_blocks(chain.law.covariance, self.latent_dims)
         weight, noise = self.weights[0], self.noises[0]
         spread = (weight @ blocks[0][0] * weight).sum()
         seen = _expected_log_density(x - self.bias - means[0] @ weight.mT, spread, noise)
@@ -302,11 +248,6 @@ class LinearHierarchy:
         "its parameters are given; HierarchicalVAE and LadderVAE learn theirs.",
         "the chapter on hierarchies of latent variables (week 4)",
     )
-
-
-def _blocks(matrix: Tensor, dims: Sequence[int]) -> list[tuple[Tensor, ...]]:
-    """The matrix cut into blocks, ``blocks[i][j]`` between levels i and j."""
-    return [row.split(tuple(dims), 1) for row in matrix.split(tuple(dims), 0)]
 
 
 def _square(x: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from course_utils.models.latent import (
 from course_utils.tasks import Intractable
 
 CLASSES = [HierarchicalVAE, LadderVAE]
-GRID = torch.linspace(-9, 9, 361, dtype=torch.float64)
+GRID = torch.linspace(-9, 9, 181, dtype=torch.float64)
 EVENTS = torch.tensor(list(itertools.product((0, 1), repeat=3)))
 
 
@@ -68,7 +68,7 @@ def test_gap_of_the_bound_is_the_divergence_by_quadrature(cls, generator):
         log_q = model.posterior(EVENTS).log_prob(z)
         log_p = model.log_joint(EVENTS, z) - truth
         divergence = integral(log_q.exp() * (log_q - log_p))
-        bounds = torch.stack([model.elbo(EVENTS, generator=generator) for _ in range(4000)])
+        bounds = model.elbo(EVENTS.repeat(20_000, 1), generator=generator).reshape(-1, 8)
     error = bounds.std(0) / math.sqrt(len(bounds))
     assert bool(((truth - bounds.mean(0) - divergence).abs() < 4 * error).all())
 

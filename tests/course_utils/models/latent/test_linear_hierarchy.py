@@ -19,7 +19,7 @@ def a_hierarchy(generator, dims=DIMS) -> LinearHierarchy:
     return LinearHierarchy(drawn.weights, (0.7, 0.4, 0.9)[: len(dims)], drawn.bias)
 
 
-def a_law(generator, batch, size=sum(DIMS)) -> Gaussian:
+def a_law(generator, batch, size=5) -> Gaussian:
     factor = torch.randn(size, size, generator=generator, dtype=torch.float64)
     mean = torch.randn(batch, size, generator=generator, dtype=torch.float64)
     return Gaussian(mean, factor @ factor.mT / 4 + 0.1 * torch.eye(size, dtype=torch.float64))
