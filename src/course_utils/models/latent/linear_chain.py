@@ -34,7 +34,7 @@ class LinearChain:
     law: Gaussian
     dims: tuple[int, ...]
     order: str
-    conditional_covariances: tuple[Float[Tensor, "dim dim"], ...]
+    conditional_covariances: tuple[Float[Tensor, "_ _"], ...]
 
     @classmethod
     def of(cls, law: Gaussian, dims: Sequence[int], order: str) -> "LinearChain":
@@ -77,6 +77,6 @@ class LinearChain:
 
 def level_blocks(
     matrix: Float[Tensor, "latent latent"], dims: Sequence[int]
-) -> list[tuple[Float[Tensor, "dim other"], ...]]:
+) -> list[tuple[Float[Tensor, "_ _"], ...]]:
     """A matrix over stacked levels cut into blocks, ``blocks[i][j]`` between levels i and j."""
     return [row.split(tuple(dims), 1) for row in matrix.split(tuple(dims), 0)]

@@ -49,7 +49,7 @@ class LinearHierarchy:
         [rezende2014stochastic].
     """
 
-    weights: tuple[Float[Tensor, "below above"], ...]
+    weights: tuple[Float[Tensor, "_ _"], ...]
     noises: tuple[float, ...]
     bias: Float[Tensor, " dim"]
 
