@@ -20,7 +20,7 @@ from course_utils.models.latent import (
 from course_utils.tasks import Intractable
 
 CLASSES = [HierarchicalVAE, LadderVAE]
-GRID = torch.linspace(-9, 9, 181, dtype=torch.float64)
+GRID = torch.linspace(-12, 12, 241, dtype=torch.float64)
 EVENTS = torch.tensor(list(itertools.product((0, 1), repeat=3)))
 
 
@@ -28,10 +28,13 @@ def a_model(cls, dims=(1, 1), **options):
     """A small hierarchy with weights that matter: every level depends on the one above."""
     torch.manual_seed(0)
     model = cls.of_perceptrons((3,), dims, BernoulliHead(), 4, **options).double()
-    for name, parameter in model.named_parameters():  # q must cover the posterior
-        nn.init.normal_(parameter, std=0.7 if name.startswith("decoders") else 0.2)
+    for name, parameter in model.named_parameters():
+        nn.init.normal_(parameter, std=0.6 if name.startswith("decoders") else 0.2)
     with torch.no_grad():
         model.decoders[1][-1].bias[dims[0] :] = -0.3
+        for name, part in model.named_modules():  # q must cover the posterior
+            if isinstance(part, nn.Linear) and not name.startswith("decoders"):
+                part.bias[len(part.bias) // 2 :] += 0.4
     return model
 
 
