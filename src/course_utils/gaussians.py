@@ -51,13 +51,21 @@ class DiagonalGaussian:
         noise = self.mean.new_empty(num_samples, *shape).normal_(generator=generator)
         return self.mean + self.log_std.exp() * noise
 
+    def log_prob_terms(self, z: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
+        """Log density log N(z_j; μ_j, σ_j²) of each coordinate in nats; other axes broadcast.
+
+        Accuracy:
+            Exact.
+        """
+        return gaussian_log_prob(z, self.mean, self.log_std)
+
     def log_prob(self, z: Float[Tensor, "... dim"]) -> Float[Tensor, "..."]:
         """Log density Σ_j log N(z_j; μ_j, σ_j²) in nats, summed over j; other axes broadcast.
 
         Accuracy:
             Exact.
         """
-        return gaussian_log_prob(z, self.mean, self.log_std).sum(-1)
+        return self.log_prob_terms(z).sum(-1)
 
     def entropy(self) -> Float[Tensor, "*batch"]:
         """Entropy Σ_j (log σ_j + ½ log 2πe) in nats.

@@ -224,6 +224,16 @@ CAPABILITIES = (
     _coder("VQ-VAE, codes without a prior", "vqvae.VQVAE"),
     _coder("VQ-VAE-2, codes without a prior", "vqvae2.VQVAE2"),
     _variational("VQ-VAE with a prior over codes", "vq.code_prior.CodeModel"),
+    Capability(
+        "Linear hierarchy",
+        "course_utils.models.latent.linear_hierarchy.LinearHierarchy",
+        "exact",
+        "exact",
+        "exact",
+        "absent",
+    ),
+    _variational("Hierarchical VAE", "latent.hierarchical.HierarchicalVAE"),
+    _variational("Ladder VAE", "latent.ladder.LadderVAE"),
 )
 """The table of all families."""
 

@@ -361,6 +361,35 @@ def coded(cls) -> Example:
         return torch.stack(terms).logsumexp(1).detach()
 
     return Example(model, maps, log_prob=log_prob)
+def linear_hierarchy(cls) -> Example:
+    model = cls.random(3, (2, 1), 0.6, seeded())
+    low, top = model.weights
+    levels = torch.eye(3, dtype=torch.float64)
+    levels[:2, :2] = top @ top.mT + 0.36 * torch.eye(2, dtype=torch.float64)
+    levels[:2, 2:], levels[2:, :2] = top, top.mT
+    prior = distributions.MultivariateNormal(torch.zeros(3).double(), levels)
+
+    def given(z):
+        mean = z[..., :2] @ low.mT + model.bias
+        return distributions.Independent(distributions.Normal(mean, 0.6), 1)
+
+    covariance = low @ levels[:2, :2] @ low.mT + 0.36 * torch.eye(3, dtype=torch.float64)
+    law = distributions.MultivariateNormal(model.bias, covariance)
+    return Example(model, law=law, hidden=(prior, given))
+
+
+def two_levels(cls) -> Example:
+    torch.manual_seed(0)
+    model = cls.of_perceptrons((3,), (1, 1), CategoricalHead(2), 4).double()
+    grid = torch.linspace(-9, 9, 241, dtype=torch.float64)
+
+    def log_prob(x):
+        z = torch.cartesian_prod(grid, grid)[:, None].expand(-1, len(x), 2)
+        joint = model.log_joint(x, z).exp().unflatten(0, (len(grid), len(grid)))
+        inner = torch.trapezoid(joint, grid, dim=1)
+        return torch.trapezoid(inner, grid, dim=0).log().detach()
+
+    return Example(model, words(2, 3), log_prob=log_prob)
 
 
 EXAMPLES: dict[str, Callable[[type], Example]] = {
@@ -410,6 +439,9 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "VQ-VAE, codes without a prior": coder(2, 2, 2, 3, 4, 4),
     "VQ-VAE-2, codes without a prior": coder(2, 2, 2, 3, 4, 4, num_halvings=0),
     "VQ-VAE with a prior over codes": coded,
+    "Linear hierarchy": linear_hierarchy,
+    "Hierarchical VAE": two_levels,
+    "Ladder VAE": two_levels,
 }
 
 

@@ -1,4 +1,4 @@
-"""Models with a latent vector that is inferred: linear-Gaussian, variational autoencoders."""
+"""Models with latent vectors that are inferred: linear-Gaussian, autoencoders, hierarchies."""
 
 from course_utils.models.latent.base import BoundTerms, LatentVariableModel
 from course_utils.models.latent.iwae import (
@@ -7,7 +7,12 @@ from course_utils.models.latent.iwae import (
     importance_weighted_bound,
     importance_weighted_loss,
 )
+from course_utils.models.latent.hierarchical import HierarchicalVAE, Hierarchy
+from course_utils.models.latent.ladder import LadderVAE, precision_weighted
+from course_utils.models.latent.level_chain import LevelChain
+from course_utils.models.latent.linear_chain import LinearChain
 from course_utils.models.latent.linear_gaussian import LinearGaussian
+from course_utils.models.latent.linear_hierarchy import LinearHierarchy
 from course_utils.models.latent.vae import VAE
 
 __all__ = [
@@ -19,4 +24,15 @@ __all__ = [
     "expected_bound",
     "importance_weighted_bound",
     "importance_weighted_loss",
+    "VAE",
+    "BoundTerms",
+    "HierarchicalVAE",
+    "Hierarchy",
+    "LadderVAE",
+    "LatentVariableModel",
+    "LevelChain",
+    "LinearChain",
+    "LinearGaussian",
+    "LinearHierarchy",
+    "precision_weighted",
 ]

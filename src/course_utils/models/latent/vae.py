@@ -51,7 +51,7 @@ class VAE(LatentVariableModel):
         Levels 0 … K − 1 of a discrete head enter the encoder scaled to [−1, 1].
         """
         size = torch.Size(event).numel()
-        encoder = nn.Sequential(_Inputs(head), mlp(size, hidden, 2 * latent_dim))
+        encoder = nn.Sequential(Inputs(head), mlp(size, hidden, 2 * latent_dim))
         decoder = mlp(latent_dim, tuple(reversed(hidden)), size * head.num_params)
         return cls(encoder, decoder, head, latent_dim, event)
 
@@ -97,8 +97,12 @@ class VAE(LatentVariableModel):
             return self.head.sample(self.decode(z), generator)
 
 
-class _Inputs(nn.Module):
-    """Examples as rows of numbers; levels 0 … K − 1 become −1 … 1."""
+class Inputs(nn.Module):
+    """Examples as rows of numbers for an encoder; levels 0 … K − 1 become −1 … 1.
+
+    Args:
+        head: The law of one variable; its ``num_levels``, if it has any, is K.
+    """
 
     step: Tensor
 
