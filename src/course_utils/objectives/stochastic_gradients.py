@@ -228,7 +228,7 @@ def implicit_sample(
         Exact for one variable; for several apply it to each, given those before.
 
     Source:
-        [figurnov2018implicit], equation 5, with P for F.
+        [figurnov2018implicit], with P for F.
     """
     check_tensor("samples", samples, dtype="float")
     check_tensor("cdf", cdf, shape=tuple(samples.shape), dtype="float", low=0, high=1)
