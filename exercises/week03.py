@@ -212,9 +212,9 @@ check("w03-score", score_gradient)
 # *implement, 10 points, concept* `vae.iwae`
 #
 # With weights $w_i = p(x, z_i) / q(z_i \mid x)$ of draws $z_i \sim q$, the importance-weighted
-# bound of $k$ draws is $\mathbb{E} \log \frac{1}{k} \sum_{i \le k} w_i$; for $k = 1$ it is the ELBO.
-# Estimate it from $n$ draws: neighbours form groups of $k$, each group gives the logarithm of its
-# mean weight, and the groups are averaged. Weights of pictures are of the size $e^{-1000}$; the
+# bound of $k$ draws is $\mathbb{E} \log \frac{1}{k} \sum_{i \le k} w_i$; for $k = 1$ it is the
+# ELBO. Estimate it from $n$ draws: neighbours form groups of $k$, each group gives the logarithm of
+# its mean weight, and the groups are averaged. Weights of pictures are of the size $e^{-1000}$; the
 # check tries such ones.
 
 

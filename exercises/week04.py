@@ -42,10 +42,10 @@ torch.set_num_threads(1)
 #
 # a *mean* over the $d$ variables, and a sum over the latents in the divergence. Its decoder has
 # Gaussian noise of fixed standard deviation $\sigma$. Up to a factor and a constant this is the
-# loss of a $\beta$-VAE, $-\mathbb{E}_q \log p(x \mid z) + \beta\, \mathrm{KL}$. Which `beta` is it? And
-# how many latents are `active`, that is, tell anything about $x$, at the optimum on data with the
-# covariance given? Compute from `case`: `noise` is $\sigma$ and `weight` is $w$. A relative error
-# of 0.1 % is allowed for `beta`.
+# loss of a $\beta$-VAE, $-\mathbb{E}_q \log p(x \mid z) + \beta\, \mathrm{KL}$. Which `beta` is it?
+# And how many latents are `active`, that is, tell anything about $x$, at the optimum on data with
+# the covariance given? Compute from `case`: `noise` is $\sigma$ and `weight` is $w$. A relative
+# error of 0.1 % is allowed for `beta`.
 
 # %%
 case = given("w04-active")
@@ -309,8 +309,9 @@ check("w04-checkpoint", bound_and_gradient)
 #
 # Compare an autoencoder with Gaussian latents and one with a codebook. What does each store about
 # an example, in nats, and what does it lose? How does each get a gradient past its latents? How
-# does each fail in training, and what helps? And what has to be added before each can draw new samples?
-# Then choose one of the two for a purpose of your own, with a reason. About 150 to 250 words.
+# does each fail in training, and what helps? And what has to be added before each can draw new
+# samples? Then choose one of the two for a purpose of your own, with a reason. About 150 to 250
+# words.
 
 # %%
 # To do: a text.
