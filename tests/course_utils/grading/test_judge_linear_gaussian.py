@@ -139,7 +139,7 @@ def gap_zoo(seed):
             "std",
             "for variances",
         ),
-        "exchanged": ("amortisation", a, "exchanged", "the other one"),
+        "exchanged": ("amortisation", a, "exchanged", "amortisation is the other"),
         "negative": ("amortisation", -b, "negative", "comes closer than the best"),
         "rounded": ("amortisation", 1.01 * b, "other", "close"),
         "far off": ("approximation", 99.0, "other", "minimise the divergence"),

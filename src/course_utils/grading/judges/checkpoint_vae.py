@@ -79,7 +79,10 @@ def examine(answer: Any, instance: Instance) -> Verdict:
         if parts[at] is None:
             text = f"{what} is None: the draws do not depend on the parameters."
             raise Mistake("detached", text, text)
-        value = answers.expect_floats(what, torch.as_tensor(parts[at]), tuple(truths[at].shape))
+        part = parts[at]
+        if isinstance(part, float):
+            part = torch.tensor(part, dtype=torch.float64)
+        value = answers.expect_floats(what, part, tuple(truths[at].shape))
         values[at] = answers.expect_finite(what, value)
     for at, value in values.items():
         what = _PARTS[at]

@@ -26,7 +26,8 @@ def draw(seed: int) -> list[Instance]:
         args = {"logits": logits, "uniform": uniform, "temperature": 0.7}
         indices, relaxed = _truth(**args)
         margin = relaxed.topk(2).values.log()
-        clear = bool((margin[:, 0] - margin[:, 1] > 0.02).all())
+        closest = float((margin[:, 0] - margin[:, 1]).min())  # near enough for a low temperature
+        clear = 0.02 < closest < 0.4
         wrong_rows, wrong_relaxed = _wrong_indices(**args), _wrong_relaxed(**args)
         if clear and told_apart(indices, wrong_rows) and told_apart(relaxed, wrong_relaxed):
             break

@@ -41,7 +41,7 @@ def _tables(generator: torch.Generator) -> Tensor:
 
 def _copies() -> Tensor:
     """Factor 0 stands in latent 0, factor 1 in latents 1 and 2, factor 2 nowhere."""
-    law = torch.tensor([0.5, 0.3, 0.2]).double()
+    law = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
     copy = torch.zeros(_STATES, _CODES).double()
     copy[range(_STATES), range(_STATES)] = law
     apart = torch.outer(law, copy.sum(0))
@@ -66,13 +66,13 @@ def _informations(tables: Tensor) -> tuple[Tensor, Tensor]:
         for row in tables
     ]  # fmt: skip
     entropies = [_entropy(row[0].sum(1).tolist()) for row in tables]
-    return torch.tensor(table).double(), torch.tensor(entropies).double()
+    return torch.tensor(table, dtype=torch.float64), torch.tensor(entropies, dtype=torch.float64)
 
 
 def _truth(tables: Tensor) -> Tensor:
     informations, entropies = _informations(tables)
     ordered = [sorted(row, reverse=True) for row in informations.tolist()]
-    gaps = torch.tensor([first - second for first, second, *_ in ordered]).double()
+    gaps = torch.tensor([one - two for one, two, *_ in ordered], dtype=torch.float64)
     return gaps / entropies
 
 
@@ -116,9 +116,9 @@ def _copied_suspects(tables: Tensor) -> Iterator[Suspect]:
 
 def _suspects(tables: Tensor) -> Iterator[Suspect]:
     informations, entropies = _informations(tables)
-    truth, codes = _truth(tables), torch.stack(
-        [torch.tensor([_entropy(p.sum(0).tolist()) for p in row]) for row in tables]
-    ).double()  # fmt: skip
+    truth = _truth(tables)
+    code_rows = [[_entropy(pair.sum(0).tolist()) for pair in row] for row in tables]
+    codes = torch.tensor(code_rows, dtype=torch.float64)
     best = informations.argmax(1)
     yield from _copied_suspects(tables)
     yield Suspect(
