@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from course_utils.grading import check
@@ -60,11 +61,24 @@ def without_the_diagonal(q, k, v):
     return out
 
 
+def with_its_own_value(logits, values, draws):
+    drawn = values[draws]
+    scores = torch.eye(len(logits))[draws] - logits.softmax(-1)
+    return ((drawn - drawn.mean(1, keepdim=True))[..., None] * scores).mean(1)
+
+
+def weighed_by_variances(a, u, b, v):
+    total = u.exp() + v.exp()
+    return (u.exp() * a + v.exp() * b) / total, u + v - total.log()
+
+
 @pytest.mark.parametrize(
     ("week", "question", "answer"),
     [
         ("week01", "w01-log-prob", without_the_first_factor),
         ("week02", "w02-attention", without_the_diagonal),
+        ("week03", "w03-score", with_its_own_value),
+        ("week04", "w04-merge", weighed_by_variances),
     ],
 )
 def test_the_message_quoted_is_the_one_a_reader_gets(week, question, answer, capsys):

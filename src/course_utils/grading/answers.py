@@ -185,6 +185,22 @@ def expect_finite(name: str, value: Tensor, hint: str = "", category: str = "nan
     return value
 
 
+def expect_parts(value: Any, parts: tuple[str, ...]) -> list[Any]:
+    """Return the parts of a result that consists of several, in order.
+
+    Args:
+        value: What a function returned.
+        parts: What was asked for, as a student knows it.
+
+    Raises:
+        Mistake: It is no tuple or list of that many.
+    """
+    if not isinstance(value, tuple | list) or len(value) != len(parts):
+        text = f"{len(parts)} results are asked for: {', '.join(parts)}."
+        raise Mistake("type", text, text)
+    return list(value)
+
+
 def expect_number(name: str, value: Any) -> float:
     """Return ``value`` as a float if it is one finite real number.
 

@@ -6,6 +6,7 @@ the question's general sentence. A suspect's own sentence holds for every instan
 shown for hidden ones; what was seen on the instance at hand opens it where that may be shown.
 """
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -37,6 +38,12 @@ def close(left: Tensor, right: Tensor, tolerance: float) -> bool:
     return left.shape == right.shape and torch.allclose(
         left.double(), right.double(), rtol=tolerance, atol=tolerance, equal_nan=True
     )
+
+
+def told_apart(truth: Tensor, suspects: Iterable[Suspect], tolerance: float = 1e-3) -> bool:
+    """Whether no two of the truth and the suspects' values could be taken for each other."""
+    values = [truth, *(suspect.value for suspect in suspects)]
+    return not any(close(a, b, tolerance) for a, b in itertools.combinations(values, 2))
 
 
 def line_up(

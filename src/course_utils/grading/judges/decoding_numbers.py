@@ -10,23 +10,12 @@ import torch
 from course_utils.grading.judges.numbers import (
     EXACT,
     Wrong,
+    entry,
     judge_number,
     lie_apart,
     written_down,
 )
-from course_utils.grading.questions import PUBLIC_SEED, Instance, Mistake, Verdict
-
-
-def _entry(answer: Any, name: str, names: tuple[str, ...]) -> Any:
-    """One entry of a dict of answers."""
-    if not isinstance(answer, dict):
-        kind = type(answer).__name__
-        raise Mistake("type", f"expected a dict with {', '.join(names)}, got a {kind}.")
-    if answer.get(name) is None:
-        message = f"the entry {name!r} is still to be filled in."
-        raise Mistake("blank", message, message)
-    return answer[name]
-
+from course_utils.grading.questions import PUBLIC_SEED, Instance, Verdict
 
 # Parameters of a Transformer
 
@@ -74,7 +63,7 @@ def examine_parameters(answer: Any, instance: Instance) -> Verdict:
     truth = _count(part, instance.args)
     wrong = _wrong_counts(part, instance.args)
     tip = f"{part} is not right: write down the shape of every matrix and every bias."
-    value = _entry(answer, part, _PARTS)
+    value = entry(answer, part, _PARTS)
     return judge_number(part, value, truth, wrong, tip=tip, tolerance=EXACT)
 
 
@@ -165,7 +154,7 @@ def examine_sequences(answer: Any, instance: Instance) -> Verdict:
         "greedy": "greedy is not right: follow the most probable symbol, and multiply its factors.",
         "best": "best is not right: which of the 27 products is the largest?",
     }
-    value = _entry(answer, name, _SEARCHES)
+    value = entry(answer, name, _SEARCHES)
     return judge_number(
         name, value, _found(name, args), _wrong_searches(name, args), tip=tips[name]
     )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from course_utils.grading import answers
-from course_utils.grading.questions import Verdict, right
+from course_utils.grading.questions import Mistake, Verdict, right
 from course_utils.grading.suspects import Suspect, line_up
 
 Wrong = list[tuple[str, str, float]]
@@ -54,6 +54,21 @@ def judge_number(
     ratio, one = _relative(value, truth), _relative(truth, truth)
     line_up(ratio, one, suspects, tolerance=tolerance / 2, otherwise=tip, plain=tip)
     return right(f"{name} is right." if exact else f"{name} agrees to 0.1 %.")
+
+
+def entry(answer: Any, name: str, names: tuple[str, ...]) -> Any:
+    """One entry of a dict of answers.
+
+    Raises:
+        Mistake: It is no dict, or the entry is not filled in.
+    """
+    if not isinstance(answer, dict):
+        kind = type(answer).__name__
+        raise Mistake("type", f"expected a dict with {', '.join(names)}, got a {kind}.")
+    if answer.get(name) is None:
+        message = f"the entry {name!r} is still to be filled in."
+        raise Mistake("blank", message, message)
+    return answer[name]
 
 
 def lie_apart(values: list[float], gap: float = 0.03) -> bool:

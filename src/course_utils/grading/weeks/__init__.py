@@ -5,15 +5,19 @@ import re
 
 from course_utils.arguments import ArgumentError
 from course_utils.grading.questions import Question
-from course_utils.grading.weeks import week01, week02
+from course_utils.grading.weeks import week01, week02, week03, week04
 
 _ASSIGNMENTS: dict[str, tuple[Question, ...]] = {
     "w01": week01.QUESTIONS,
     "w02": week02.QUESTIONS,
+    "w03": week03.QUESTIONS,
+    "w04": week04.QUESTIONS,
 }
 _PROVIDED: dict[str, tuple[str, ...]] = {
     "w01": week01.PROVIDED,
     "w02": week02.PROVIDED,
+    "w03": week03.PROVIDED,
+    "w04": week04.PROVIDED,
 }
 
 

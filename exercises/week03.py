@@ -1,0 +1,282 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Week 3: a bound, its gap, and its gradient
+#
+# Eight questions, 100 points. The first three are about the evidence lower bound and what it
+# misses, the next two differentiate an expectation in two ways, the sixth makes the bound tighter,
+# and the seventh trains a small autoencoder down to an entropy that is known exactly. A check
+# follows each question and says at once whether the answer is right, and if not, what to look at.
+# Ninety points are checked by machine; the last question is a text that you mark yourself. Replace
+# each placeholder by your answer and run the cells from top to bottom. Everything works without a
+# network, and the whole assignment needs well under a minute of computing. Logarithms are natural
+# and likelihoods are in nats.
+
+# %%
+import math
+
+import torch
+from safetensors.torch import save_file
+
+from course_utils.grading import check, given
+
+torch.manual_seed(0)
+torch.set_num_threads(1)
+
+# %% [markdown]
+# ## 1. The divergence of two Gaussians
+#
+# *implement, 10 points, concept* `vae.gaussian-kl`
+#
+# An encoder says $q = \mathcal{N}(\mu, \mathrm{diag}\, \sigma^2)$, one for each example. The prior
+# is $p = \mathcal{N}(m, \mathrm{diag}\, s^2)$, the same for all of them. Return
+# $\mathrm{KL}(q \Vert p)$ of each example. Networks emit the logarithm of a variance, so that is
+# what you get. The check integrates numerically, and also tries widths whose square vanishes in
+# single precision. Do not call `torch.distributions`; write the closed form.
+
+
+# %%
+def gaussian_kl(
+    mean: torch.Tensor,
+    log_var: torch.Tensor,
+    prior_mean: torch.Tensor,
+    prior_log_var: torch.Tensor,
+) -> torch.Tensor:
+    """Return the divergence KL(q || p) of each example in nats.
+
+    Args:
+        mean: Means of q, (batch, dim).
+        log_var: log sigma^2 of q, (batch, dim).
+        prior_mean: Mean of p, (dim,).
+        prior_log_var: log s^2 of p, (dim,).
+
+    Returns:
+        Divergences (batch,).
+    """
+    # To do: the closed form of one coordinate, then the sum over them.
+    raise NotImplementedError("w03-gaussian-kl is not written yet")
+
+
+check("w03-gaussian-kl", gaussian_kl)
+
+# %% [markdown]
+# ## 2. A bound you can compute
+#
+# *implement, 15 points, concept* `vae.elbo`
+#
+# In the linear-Gaussian model $z \sim \mathcal{N}(0, I)$ and
+# $x \mid z \sim \mathcal{N}(W z + b, \sigma^2 I)$. For a law $q = \mathcal{N}(m, S)$, with one mean
+# for each example and one covariance for all, the bound
+#
+# $$\mathrm{ELBO}(x) = \mathbb{E}_{q}[\log p(x \mid z)] - \mathrm{KL}(q \Vert p(z))$$
+#
+# has a closed form, constants included. The check does not use this decomposition: it computes
+# $\log p(x)$ and the exact posterior, and subtracts the divergence of $q$ from it.
+
+
+# %%
+def elbo(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    noise: float,
+    mean: torch.Tensor,
+    covariance: torch.Tensor,
+) -> torch.Tensor:
+    """Return the evidence lower bound of each example in nats.
+
+    Args:
+        x: Examples (batch, dim).
+        weight: W, (dim, latent).
+        bias: b, (dim,).
+        noise: The standard deviation sigma.
+        mean: m, (batch, latent).
+        covariance: S, (latent, latent), symmetric, not diagonal in general.
+
+    Returns:
+        Bounds (batch,).
+    """
+    # To do: expected log likelihood, minus the divergence from the prior.
+    raise NotImplementedError("w03-elbo is not written yet")
+
+
+check("w03-elbo", elbo)
+
+# %% [markdown]
+# ## 3. Two gaps
+#
+# *compute, 10 points, concept* `vae.amortised`
+#
+# The exact posterior of an example is Gaussian, with mean `posterior_mean` and with correlated
+# coordinates, `posterior_covariance`. An encoder offers a law with independent coordinates, of mean
+# `encoder_mean` and standard deviations `encoder_std`. How many nats does the *best* law with
+# independent coordinates lose, because it cannot be correlated (`approximation`)? How many more
+# does the encoder lose, because it did not find the best one (`amortisation`)? Both losses are
+# divergences from the posterior, the approximating law first. A relative error of 0.1 % is allowed.
+
+# %%
+case = given("w03-gaps")
+print(case)
+
+# To do: a dict of two numbers of nats, approximation and amortisation.
+gaps = None
+
+check("w03-gaps", gaps)
+
+# %% [markdown]
+# ## 4. A gradient through the draw
+#
+# *implement, 15 points, concept* `vae.reparam`
+#
+# Let $z \sim \mathcal{N}(\mu, \mathrm{diag}\, \sigma^2)$ and $f(z) = \log(1 + \lVert z - c
+# \rVert^2)$. Given noise $\varepsilon_1, \dots, \varepsilon_n$ from a standard normal law, return
+# the estimate $\frac{1}{n} \sum_i f(z_i)$ of $\mathbb{E} f(z)$, and its gradients with respect to
+# $\mu$ and to $\log \sigma$. Write the draws so that gradients flow through them and let
+# `torch.autograd.grad` do the rest. The check writes the chain rule out by hand.
+
+
+# %%
+def f(z: torch.Tensor, center: torch.Tensor) -> torch.Tensor:
+    """Return log(1 + |z - c|^2) of each row."""
+    return (z - center).square().sum(-1).log1p()
+
+
+def pathwise_gradient(
+    mean: torch.Tensor, log_std: torch.Tensor, eps: torch.Tensor, center: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return an estimate of E f(z) and its gradients.
+
+    Args:
+        mean: The mean of z, (dim,).
+        log_std: log sigma, (dim,).
+        eps: Standard normal noise, (draws, dim).
+        center: c, (dim,).
+
+    Returns:
+        The estimate (), its gradient by mean (dim,) and by log_std (dim,).
+    """
+    # To do: parameters that ask for gradients, draws made of them, autograd.
+    raise NotImplementedError("w03-reparam is not written yet")
+
+
+check("w03-reparam", pathwise_gradient)
+
+# %% [markdown]
+# ## 5. A gradient without the draw
+#
+# *implement, 15 points, concept* `vae.score-function`
+#
+# A symbol $k$ has probability $p_k = \mathrm{softmax}(\ell)_k$ and the value $f_k$. No draw of it
+# can be differentiated, but $\nabla_\ell\, \mathbb{E} f = \mathbb{E}[f_k \nabla_\ell \log p_k]$.
+# From draws $k_1, \dots, k_n$ with $n \ge 2$ form the estimate
+#
+# $$\frac{1}{n} \sum_i (f_{k_i} - b_i) \nabla_\ell \log p_{k_i}, \qquad
+#   b_i = \frac{1}{n - 1} \sum_{j \ne i} f_{k_j},$$
+#
+# whose baseline $b_i$ leaves the draw itself out, so that the estimate stays unbiased. Each row of
+# `draws` is such a set of draws. The check lists *all* sets of two and of three draws and verifies
+# that the estimates, weighted by their probabilities, add up to the exact gradient.
+
+
+# %%
+def score_gradient(logits: torch.Tensor, values: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """Return the estimate of each row of draws.
+
+    Args:
+        logits: (symbols,).
+        values: f, (symbols,).
+        draws: Symbols drawn, whole numbers (rows, n) with n at least 2.
+
+    Returns:
+        Gradients (rows, symbols).
+    """
+    # To do: values less the mean of the others, times the gradient of log p.
+    raise NotImplementedError("w03-score is not written yet")
+
+
+check("w03-score", score_gradient)
+
+# %% [markdown]
+# ## 6. A tighter bound
+#
+# *implement, 10 points, concept* `vae.iwae`
+#
+# With weights $w_i = p(x, z_i) / q(z_i \mid x)$ of draws $z_i \sim q$, the importance-weighted
+# bound of $k$ draws is $\mathbb{E} \log \frac{1}{k} \sum_{i \le k} w_i$; for $k = 1$ it is the
+# ELBO. Estimate it from $n$ draws: neighbours form groups of $k$, each group gives the logarithm of
+# its mean weight, and the groups are averaged. Weights of pictures are of the size $e^{-1000}$; the
+# check tries such ones.
+
+
+# %%
+def importance_bound(log_weights: torch.Tensor, k: int) -> torch.Tensor:
+    """Return the estimate of the bound of k draws, for each example.
+
+    Args:
+        log_weights: log w, (draws, batch); k divides the number of draws.
+        k: Size of a group of consecutive draws.
+
+    Returns:
+        Bounds (batch,) in nats.
+    """
+    # To do: groups of k, log-sum-exp within, less log k, mean over the groups.
+    raise NotImplementedError("w03-iwae is not written yet")
+
+
+check("w03-iwae", importance_bound)
+
+# %% [markdown]
+# ## 7. Down to the entropy, with a latent vector
+#
+# *experiment, 15 points, concept* `vae.vae`
+#
+# The 4000 examples `x` in six dimensions come from a Gaussian source. Fit a variational autoencoder
+# with two latent variables, whose decoder $p(x \mid z) = \mathcal{N}(W z + b, s^2 I)$ and encoder
+# $q(z \mid x) = \mathcal{N}(A x + c, \mathrm{diag}\, t^2)$ are linear, in **at most 2000 optimiser
+# steps**. Learn the noise $s$ as well. Save its parameters with `save_file`, as tensors named
+#
+# - `decoder.weight` $W$ (6, 2), `decoder.bias` $b$ (6,), `log_noise` $\log s$ ();
+# - `encoder.weight` $A$ (2, 6), `encoder.bias` $c$ (2,), `log_std` $\log t$ (2,).
+#
+# Let `weights_file` be the file's name. The check computes from these numbers, without sampling,
+# how far the expected loss $-\mathrm{ELBO}$ lies above the entropy of the source: at most 0.05 nats
+# earn all points, at most 0.15 half of them. If you take a mean over the variables in one term of
+# the loss and a sum in the other, you train something else, and it shows.
+
+# %%
+x = given("w03-vae")["x"]
+
+
+# To do: train within the budget, save, and give the name of the file.
+weights_file = None
+
+check("w03-vae", weights_file)
+
+# %% [markdown]
+# ## 8. Which gap is it?
+#
+# *explain, 10 points, concept* `vae.elbo`
+#
+# The bound that a trained autoencoder reaches on held-out data is ten nats worse than you hoped.
+# Name the three gaps that can be the reason, what causes each and what would close it. Explain why
+# the bound alone does not tell them apart, and describe measurements that do. Say how a loose bound
+# changes what the decoder learns, and what you see in the two terms of the loss when a latent
+# variable is switched off. About 150 to 250 words.
+
+# %%
+# To do: a text.
+explanation = """
+
+"""
+
+check("w03-which-gap", explanation)

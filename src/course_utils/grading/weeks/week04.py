@@ -1,0 +1,118 @@
+"""The assignment of week 4: 100 points, of which 90 are judged by machine."""
+
+from course_utils.grading.judges import (
+    beta_numbers,
+    checkpoint_vae,
+    codebook,
+    diagonal_gaussians,
+    gumbel,
+    mutual_information,
+    quantisation,
+    text,
+)
+from course_utils.grading.questions import Criterion, Question
+
+PROVIDED: tuple[str, ...] = ()
+"""Modules of the course that a submission may import; here it writes everything itself."""
+
+QUESTIONS = (
+    Question(
+        id="w04-active",
+        title="Which beta, and what it switches off",
+        concept="vae.beta",
+        points=10,
+        kind="compute",
+        answer="numbers",
+        draw=beta_numbers.draw,
+        examine=beta_numbers.examine,
+        handout=beta_numbers.LOSS_DATA,
+    ),
+    Question(
+        id="w04-mig",
+        title="One latent for one factor",
+        concept="dis.mig",
+        points=10,
+        kind="implement",
+        answer="information_gaps",
+        draw=mutual_information.draw,
+        examine=mutual_information.examine,
+    ),
+    Question(
+        id="w04-merge",
+        title="Two opinions of one latent",
+        concept="vae.ladder",
+        points=10,
+        kind="implement",
+        answer="merge",
+        draw=diagonal_gaussians.draw_merge,
+        examine=diagonal_gaussians.examine_merge,
+    ),
+    Question(
+        id="w04-gumbel",
+        title="Draw by taking a maximum",
+        concept="vae.gumbel-softmax",
+        points=10,
+        kind="implement",
+        answer="gumbel_draws",
+        draw=gumbel.draw,
+        examine=gumbel.examine,
+    ),
+    Question(
+        id="w04-straight-through",
+        title="Through a step that has no slope",
+        concept="vae.straight-through",
+        points=15,
+        kind="implement",
+        answer="quantiser_step",
+        draw=quantisation.draw_step,
+        examine=quantisation.examine_step,
+    ),
+    Question(
+        id="w04-ema",
+        title="A codebook that follows its vectors",
+        concept="vae.ema-codebook",
+        points=10,
+        kind="implement",
+        answer="ema_update",
+        draw=quantisation.draw_ema,
+        examine=quantisation.examine_ema,
+    ),
+    Question(
+        id="w04-codebook",
+        title="Eight codes for a known source",
+        concept="vae.vq",
+        points=10,
+        kind="experiment",
+        answer="codebook_file",
+        draw=codebook.draw,
+        examine=codebook.examine,
+        handout=("samples",),
+    ),
+    Question(
+        id="w04-checkpoint",
+        title="The checkpoint: a bound and its gradient",
+        concept="ped.theory-checkpoint-4",
+        points=15,
+        kind="implement",
+        answer="bound_and_gradient",
+        draw=checkpoint_vae.draw,
+        examine=checkpoint_vae.examine,
+    ),
+    Question(
+        id="w04-latents",
+        title="Numbers or symbols?",
+        concept="vae.discrete-vs-continuous",
+        points=10,
+        kind="explain",
+        answer="explanation",
+        draw=text.draw,
+        examine=text.examine,
+        rubric=(
+            Criterion(3, "What each kind stores and loses: rate by noise, or log K per code."),
+            Criterion(3, "How each is trained: reparameterised, straight-through, or relaxed."),
+            Criterion(2, "How each fails, collapse or dead codes, and what is done about it."),
+            Criterion(2, "The prior that samples need, and why a learned one follows a codebook."),
+        ),
+    ),
+)
+"""The questions of the assignment, in its order."""
