@@ -214,6 +214,17 @@ CAPABILITIES = (
         "absent",
     ),
     _variational("Variational autoencoder", "latent.vae.VAE"),
+    _variational(
+        "VAE with an autoregressive decoder", "latent.autoregressive_decoder.AutoregressiveVAE"
+    ),
+    Capability(
+        "Classical autoencoder",
+        "course_utils.models.latent.autoencoder.Autoencoder",
+        "absent",
+        "absent",
+        "absent",
+        "estimate",
+    ),
 )
 """The table of all families."""
 

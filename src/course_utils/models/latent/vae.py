@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from course_utils.arguments import check_tensor
+from course_utils.arguments import ArgumentError, check_number, check_tensor
 from course_utils.gaussians import DiagonalGaussian
 from course_utils.models.latent.base import LatentVariableModel
 from course_utils.nets.mlp import mlp
@@ -44,15 +44,38 @@ class VAE(LatentVariableModel):
 
     @classmethod
     def of_perceptrons(
-        cls, event: tuple[int, ...], latent_dim: int, head: Head, hidden: Sequence[int] = (128,)
+        cls,
+        event: tuple[int, ...],
+        latent_dim: int,
+        head: Head,
+        hidden: Sequence[int] = (128,),
+        *,
+        dropout: float = 0.0,
+        shared_scale: bool = False,
     ) -> "VAE":
         """Encoder and decoder as multilayer perceptrons, the decoder's widths in reverse order.
 
         Levels 0 … K − 1 of a discrete head enter the encoder scaled to [−1, 1].
+
+        Args:
+            event: Shape of one example.
+            latent_dim: Size of z.
+            head: The law of one variable.
+            hidden: Widths of the encoder's hidden layers.
+            dropout: Probability with which a hidden unit is set to zero in training.
+            shared_scale: For a head with (μ, log σ): one learned σ for all variables and all z.
+
+        Raises:
+            ArgumentError: ``shared_scale`` is asked of a head that has no pair (μ, log σ).
         """
+        if shared_scale and head.num_params != 2:
+            raise ArgumentError(f"shared_scale: expected a head with (mean, log_std), got {head!r}")
         size = torch.Size(event).numel()
-        encoder = nn.Sequential(_Inputs(head), mlp(size, hidden, 2 * latent_dim))
-        decoder = mlp(latent_dim, tuple(reversed(hidden)), size * head.num_params)
+        encoder = nn.Sequential(_Inputs(head), mlp(size, hidden, 2 * latent_dim, dropout=dropout))
+        widths, each = tuple(reversed(hidden)), 1 if shared_scale else head.num_params
+        decoder = mlp(latent_dim, widths, size * each, dropout=dropout)
+        if shared_scale:
+            decoder = nn.Sequential(decoder, SharedScale())
         return cls(encoder, decoder, head, latent_dim, event)
 
     def posterior(self, x: Shaped[Tensor, "batch *event"]) -> DiagonalGaussian:
@@ -95,6 +118,28 @@ class VAE(LatentVariableModel):
         """
         with torch.no_grad():
             return self.head.sample(self.decode(z), generator)
+
+
+class SharedScale(nn.Module):
+    """Append one learned log σ to every mean: μ (batch, n) becomes (μ, log σ) (batch, n, 2).
+
+    At the optimum σ² is the mean squared error of the reconstruction, so the weight of the error
+    against the rate is learned with everything else.
+
+    Args:
+        log_std: Value to start from.
+
+    Source:
+        [rybkin2021simple].
+    """
+
+    def __init__(self, log_std: float = 0.0):
+        super().__init__()
+        self.log_std = nn.Parameter(torch.tensor(float(check_number("log_std", log_std))))
+
+    def forward(self, mean: Float[Tensor, "batch n"]) -> Float[Tensor, "batch n 2"]:
+        """Return the pairs."""
+        return torch.stack([mean, self.log_std.expand_as(mean)], -1)
 
 
 class _Inputs(nn.Module):
