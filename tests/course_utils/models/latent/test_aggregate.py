@@ -36,6 +36,7 @@ def test_gaussian_case_in_closed_form():
     torch.testing.assert_close(codes.kl(prior), mean_rate - information, rtol=0, atol=1e-8)
 
 
+@pytest.mark.concept("vae.latent-arithmetic")
 def test_split_adds_up_and_equals_quadrature(generator):
     posterior, prior = a_posterior(generator), DiagonalGaussian.standard(1, torch.zeros(1).double())
     split = split_rate(posterior, prior, num_samples=20_000, generator=generator)

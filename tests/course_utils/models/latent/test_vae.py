@@ -155,6 +155,7 @@ def test_shapes_of_every_head(head, generator):
     assert model.sample(7, condition=z, generator=generator).shape == (7, 3, 2)
 
 
+@pytest.mark.concept("vae.vae")
 def test_shared_scale_ends_at_the_root_mean_squared_error(generator):
     """The best σ² for given means is their mean squared error, whatever the means are."""
     model = VAE.of_perceptrons((3,), 2, GaussianHead(), (4,), shared_scale=True).double()
