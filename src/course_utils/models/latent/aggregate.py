@@ -27,6 +27,8 @@ from course_utils.arguments import ArgumentError, check_int, check_tensor
 from course_utils.distributions import check_probabilities
 from course_utils.gaussians import DiagonalGaussian
 
+_AT_ONCE = 512  # codes at which the mixture over all examples is evaluated together
+
 
 @dataclass(frozen=True)
 class DiagonalMixture:
@@ -158,7 +160,8 @@ def split_rate(
     with torch.no_grad():
         mixture = DiagonalMixture.aggregate(posterior)
         draws = posterior.sample(num_samples, generator)
-        log_q = torch.stack([mixture.log_prob(z) for z in draws])
+        rows = draws.flatten(0, 1).split(_AT_ONCE)
+        log_q = torch.cat([mixture.log_prob(z) for z in rows]).reshape(draws.shape[:2])
         told = (posterior.log_prob(draws) - log_q).mean(0)
         rate = float(posterior.kl(prior).mean())
     information = float(told.mean())

@@ -1,5 +1,6 @@
 """The variational autoencoder: one network decodes, another encodes, one bound trains both."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -51,7 +52,7 @@ class VAE(LatentVariableModel):
         hidden: Sequence[int] = (128,),
         *,
         dropout: float = 0.0,
-        shared_scale: bool = False,
+        shared_scale: float | None = None,
     ) -> "VAE":
         """Encoder and decoder as multilayer perceptrons, the decoder's widths in reverse order.
 
@@ -63,19 +64,21 @@ class VAE(LatentVariableModel):
             head: The law of one variable.
             hidden: Widths of the encoder's hidden layers.
             dropout: Probability with which a hidden unit is set to zero in training.
-            shared_scale: For a head with (μ, log σ): one learned σ for all variables and all z.
+            shared_scale: For a head with (μ, log σ): one learned σ for all variables and all z;
+                this is its first value.
 
         Raises:
-            ArgumentError: ``shared_scale`` is asked of a head that has no pair (μ, log σ).
+            ArgumentError: ``shared_scale`` is not positive, or asked of a head without (μ, log σ).
         """
-        if shared_scale and head.num_params != 2:
+        shared = shared_scale is not None
+        if shared and head.num_params != 2:
             raise ArgumentError(f"shared_scale: expected a head with (mean, log_std), got {head!r}")
         size = torch.Size(event).numel()
         encoder = nn.Sequential(_Inputs(head), mlp(size, hidden, 2 * latent_dim, dropout=dropout))
-        widths, each = tuple(reversed(hidden)), 1 if shared_scale else head.num_params
+        widths, each = tuple(reversed(hidden)), 1 if shared else head.num_params
         decoder = mlp(latent_dim, widths, size * each, dropout=dropout)
-        if shared_scale:
-            decoder = nn.Sequential(decoder, SharedScale())
+        if shared_scale is not None:
+            decoder = nn.Sequential(decoder, SharedScale(shared_scale))
         return cls(encoder, decoder, head, latent_dim, event)
 
     def posterior(self, x: Shaped[Tensor, "batch *event"]) -> DiagonalGaussian:
@@ -124,18 +127,20 @@ class SharedScale(nn.Module):
     """Append one learned log σ to every mean: μ (batch, n) becomes (μ, log σ) (batch, n, 2).
 
     At the optimum σ² is the mean squared error of the reconstruction, so the weight of the error
-    against the rate is learned with everything else.
+    against the rate is learned with everything else. Start it below the spread of the data: from
+    a large σ an error costs nothing at first, and the code may fall silent.
 
     Args:
-        log_std: Value to start from.
+        start: First value of σ, above 0.
 
     Source:
         [rybkin2021simple].
     """
 
-    def __init__(self, log_std: float = 0.0):
+    def __init__(self, start: float = 1.0):
         super().__init__()
-        self.log_std = nn.Parameter(torch.tensor(float(check_number("log_std", log_std))))
+        check_number("shared_scale", start, low=0, open_low=True)
+        self.log_std = nn.Parameter(torch.tensor(math.log(start)))
 
     def forward(self, mean: Float[Tensor, "batch n"]) -> Float[Tensor, "batch n 2"]:
         """Return the pairs."""

@@ -62,6 +62,18 @@ def test_well_separated_codes_tell_everything_and_equal_codes_nothing(generator)
     assert split.marginal == pytest.approx(0.5)
 
 
+def test_standard_error_is_the_spread_over_samples_of_examples(generator):
+    prior = DiagonalGaussian.standard(1)
+    splits = []
+    for _ in range(150):
+        mean = torch.randn(60, 1, generator=generator)
+        law = DiagonalGaussian(mean, torch.full((1, 1), -1.5) + 0.3 * mean.abs())
+        splits.append(split_rate(law, prior, num_samples=4, generator=generator))
+    spread = float(torch.tensor([split.information for split in splits]).std())
+    claimed = sum(split.standard_error for split in splits) / len(splits)
+    assert 0.5 < spread / claimed < 2
+
+
 def test_mixture_density_and_draws(generator):
     weights = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
     parts = a_posterior(generator, 3, 2)

@@ -158,9 +158,10 @@ def test_shapes_of_every_head(head, generator):
 @pytest.mark.concept("vae.vae")
 def test_shared_scale_ends_at_the_root_mean_squared_error(generator):
     """The best σ² for given means is their mean squared error, whatever the means are."""
-    model = VAE.of_perceptrons((3,), 2, GaussianHead(), (4,), shared_scale=True).double()
+    model = VAE.of_perceptrons((3,), 2, GaussianHead(), (4,), shared_scale=0.5).double()
     x, z = torch.randn(50, 3, generator=generator).double(), torch.zeros(1, 50, 2).double()
     params = model.decode(z)
+    torch.testing.assert_close(params[..., 1].exp(), torch.full((1, 50, 3), 0.5).double())
     error = (x - params[0, ..., 0]).square().mean().detach()
     model.decoder[1].log_std.data = error.log() / 2
     loss = -model.log_likelihood(x, z).mean()
@@ -178,8 +179,12 @@ def test_wrong_input_is_one_line(as_user, generator):
         (lambda: model.sample(2, condition=torch.zeros(2, 3)), r"condition: expected shape \(2, 1"),
         (lambda: VAE(nn.Identity(), nn.Identity(), BernoulliHead(), 0, (2,)), r"latent_dim: exp"),
         (
-            lambda: VAE.of_perceptrons((2,), 1, BernoulliHead(), shared_scale=True),
+            lambda: VAE.of_perceptrons((2,), 1, BernoulliHead(), shared_scale=0.5),
             r"shared_scale: expected a head with",
+        ),
+        (
+            lambda: VAE.of_perceptrons((2,), 1, GaussianHead(), shared_scale=0),
+            r"shared_scale: expected a number",
         ),
         (lambda: model.decode(torch.zeros(3, 2)), r"z: expected shape \(\.\.\., 1\), got"),
     ):
