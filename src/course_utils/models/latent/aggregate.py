@@ -81,7 +81,9 @@ class DiagonalMixture:
         check_int("num_components", num_components, low=1, high=len(z))
         device = generator.device if generator is not None else None
         seed = int(torch.randint(2**31, (), generator=generator, device=device))
-        fit = GaussianMixture(num_components, covariance_type="diag", random_state=seed, tol=1e-4)
+        fit = GaussianMixture(
+            num_components, covariance_type="diag", random_state=seed, max_iter=1000
+        )
         fit.fit(z.detach().cpu().double().numpy())
         parts = (torch.from_numpy(a).to(z) for a in (fit.weights_, fit.means_, fit.covariances_))
         weights, means, variances = parts
