@@ -234,6 +234,17 @@ CAPABILITIES = (
     ),
     _variational("Hierarchical VAE", "latent.hierarchical.HierarchicalVAE"),
     _variational("Ladder VAE", "latent.ladder.LadderVAE"),
+    _variational(
+        "VAE with an autoregressive decoder", "latent.autoregressive_decoder.AutoregressiveVAE"
+    ),
+    Capability(
+        "Classical autoencoder",
+        "course_utils.models.latent.autoencoder.Autoencoder",
+        "absent",
+        "absent",
+        "absent",
+        "estimate",
+    ),
 )
 """The table of all families."""
 

@@ -327,7 +327,17 @@ def linear_gaussian(cls) -> Example:
 
 def variational_autoencoder(cls) -> Example:
     torch.manual_seed(0)
-    model = cls.of_perceptrons((3,), 1, CategoricalHead(2), (4,)).double()
+    return integrated(cls.of_perceptrons((3,), 1, CategoricalHead(2), (4,)))
+
+
+def autoregressive_vae(cls) -> Example:
+    torch.manual_seed(0)
+    return integrated(cls((3,), 1, 2, 4))
+
+
+def integrated(model) -> Example:
+    """Three binary variables and one latent coordinate, log p(x) by the trapezoidal rule."""
+    model = model.double()
     grid = torch.linspace(-9, 9, 2001, dtype=torch.float64)
 
     def log_prob(x):
@@ -390,6 +400,8 @@ def two_levels(cls) -> Example:
         return torch.trapezoid(inner, grid, dim=0).log().detach()
 
     return Example(model, words(2, 3), log_prob=log_prob)
+def classical_autoencoder(cls) -> Example:
+    return Example(cls.of_perceptrons((3,), 1, ()))
 
 
 EXAMPLES: dict[str, Callable[[type], Example]] = {
@@ -442,6 +454,8 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Linear hierarchy": linear_hierarchy,
     "Hierarchical VAE": two_levels,
     "Ladder VAE": two_levels,
+    "VAE with an autoregressive decoder": autoregressive_vae,
+    "Classical autoencoder": classical_autoencoder,
 }
 
 
@@ -511,6 +525,7 @@ def test_exact_samples_follow_the_scores(row, example, generator):
     if row.sample == "absent":
         return
     if row.sample == "estimate":  # right in a limit, which the family's own test goes to
+    if row.sample in ("absent", "estimate"):  # the latter is right in a limit, tested elsewhere
         return
     assert row.sample == "exact"
     x = example.subject.sample(4000, generator=generator, **example.sample)

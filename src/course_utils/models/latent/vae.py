@@ -1,12 +1,13 @@
 """The variational autoencoder: one network decodes, another encodes, one bound trains both."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from course_utils.arguments import check_tensor
+from course_utils.arguments import ArgumentError, check_number, check_tensor
 from course_utils.gaussians import DiagonalGaussian
 from course_utils.models.latent.base import LatentVariableModel
 from course_utils.nets.mlp import mlp
@@ -44,15 +45,40 @@ class VAE(LatentVariableModel):
 
     @classmethod
     def of_perceptrons(
-        cls, event: tuple[int, ...], latent_dim: int, head: Head, hidden: Sequence[int] = (128,)
+        cls,
+        event: tuple[int, ...],
+        latent_dim: int,
+        head: Head,
+        hidden: Sequence[int] = (128,),
+        *,
+        dropout: float = 0.0,
+        shared_scale: float | None = None,
     ) -> "VAE":
         """Encoder and decoder as multilayer perceptrons, the decoder's widths in reverse order.
 
         Levels 0 … K − 1 of a discrete head enter the encoder scaled to [−1, 1].
+
+        Args:
+            event: Shape of one example.
+            latent_dim: Size of z.
+            head: The law of one variable.
+            hidden: Widths of the encoder's hidden layers.
+            dropout: Probability with which a hidden unit is set to zero in training.
+            shared_scale: For a head with (μ, log σ): one learned σ for all variables and all z;
+                this is its first value.
+
+        Raises:
+            ArgumentError: ``shared_scale`` is not positive, or asked of a head without (μ, log σ).
         """
+        shared = shared_scale is not None
+        if shared and head.num_params != 2:
+            raise ArgumentError(f"shared_scale: expected a head with (mean, log_std), got {head!r}")
         size = torch.Size(event).numel()
-        encoder = nn.Sequential(Inputs(head), mlp(size, hidden, 2 * latent_dim))
-        decoder = mlp(latent_dim, tuple(reversed(hidden)), size * head.num_params)
+        encoder = nn.Sequential(Inputs(head), mlp(size, hidden, 2 * latent_dim, dropout=dropout))
+        widths, each = tuple(reversed(hidden)), 1 if shared else head.num_params
+        decoder = mlp(latent_dim, widths, size * each, dropout=dropout)
+        if shared_scale is not None:
+            decoder = nn.Sequential(decoder, SharedScale(shared_scale))
         return cls(encoder, decoder, head, latent_dim, event)
 
     def posterior(self, x: Shaped[Tensor, "batch *event"]) -> DiagonalGaussian:
@@ -95,6 +121,30 @@ class VAE(LatentVariableModel):
         """
         with torch.no_grad():
             return self.head.sample(self.decode(z), generator)
+
+
+class SharedScale(nn.Module):
+    """Append one learned log σ to every mean: μ (batch, n) becomes (μ, log σ) (batch, n, 2).
+
+    At the optimum σ² is the mean squared error of the reconstruction, so the weight of the error
+    against the rate is learned with everything else. Start it below the spread of the data: from
+    a large σ an error costs nothing at first, and the code may fall silent.
+
+    Args:
+        start: First value of σ, above 0.
+
+    Source:
+        [rybkin2021simple].
+    """
+
+    def __init__(self, start: float = 1.0):
+        super().__init__()
+        check_number("shared_scale", start, low=0, open_low=True)
+        self.log_std = nn.Parameter(torch.tensor(math.log(start)))
+
+    def forward(self, mean: Float[Tensor, "batch n"]) -> Float[Tensor, "batch n 2"]:
+        """Return the pairs."""
+        return torch.stack([mean, self.log_std.expand_as(mean)], -1)
 
 
 class Inputs(nn.Module):

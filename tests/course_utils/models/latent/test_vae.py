@@ -94,6 +94,7 @@ def test_loss_is_minus_the_bound_and_its_parts_add_up():
     torch.testing.assert_close(loss["total"], loss["distortion"] + loss["rate"])
 
 
+@pytest.mark.concept("vae.vae")
 def test_linear_autoencoder_reaches_probabilistic_pca(generator):
     """The likelihood within 0.01 nats and the subspace within 0.01 rad of the closed form."""
     source = LinearGaussian.random(6, 2, 0.5, generator)
@@ -154,6 +155,21 @@ def test_shapes_of_every_head(head, generator):
     assert model.sample(7, condition=z, generator=generator).shape == (7, 3, 2)
 
 
+@pytest.mark.concept("vae.vae")
+def test_shared_scale_ends_at_the_root_mean_squared_error(generator):
+    """The best σ² for given means is their mean squared error, whatever the means are."""
+    model = VAE.of_perceptrons((3,), 2, GaussianHead(), (4,), shared_scale=0.5).double()
+    x, z = torch.randn(50, 3, generator=generator).double(), torch.zeros(1, 50, 2).double()
+    params = model.decode(z)
+    torch.testing.assert_close(params[..., 1].exp(), torch.full((1, 50, 3), 0.5).double())
+    error = (x - params[0, ..., 0]).square().mean().detach()
+    model.decoder[1].log_std.data = error.log() / 2
+    loss = -model.log_likelihood(x, z).mean()
+    slope = torch.autograd.grad(loss, model.decoder[1].log_std)[0]
+    assert abs(float(slope)) < 1e-10
+    assert bool((params[..., 1] == params[0, 0, 0, 1]).all())
+
+
 def test_wrong_input_is_one_line(as_user, generator):
     model = a_model()
     with pytest.raises(Intractable, match=r"VAE cannot score: its density is an integral"):
@@ -162,6 +178,14 @@ def test_wrong_input_is_one_line(as_user, generator):
         (lambda: model.elbo(torch.zeros(3, 5).long()), r"x: expected shape \('batch', 2, 2\), got"),
         (lambda: model.sample(2, condition=torch.zeros(2, 3)), r"condition: expected shape \(2, 1"),
         (lambda: VAE(nn.Identity(), nn.Identity(), BernoulliHead(), 0, (2,)), r"latent_dim: exp"),
+        (
+            lambda: VAE.of_perceptrons((2,), 1, BernoulliHead(), shared_scale=0.5),
+            r"shared_scale: expected a head with",
+        ),
+        (
+            lambda: VAE.of_perceptrons((2,), 1, GaussianHead(), shared_scale=0),
+            r"shared_scale: expected a number",
+        ),
         (lambda: model.decode(torch.zeros(3, 2)), r"z: expected shape \(\.\.\., 1\), got"),
     ):
         with pytest.raises(ArgumentError, match=message):
