@@ -1,10 +1,10 @@
 """Gaussian laws as objects: draw, score, compare.
 
-Two kinds of law. ``DiagonalGaussian`` is what an encoder emits: independent coordinates, any leading
-axes. ``Gaussian`` has a full covariance and is what linear-Gaussian models are made of; sums,
-conditionals and divergences of it are matrix algebra, so it is the truth many chapters use.
-``FixedNoiseHead`` is an output head beside those of ``distributions``: real values with noise that is
-known, so that a network only has to give the mean.
+Two kinds of law. ``DiagonalGaussian`` is what an encoder emits: independent coordinates, any
+leading axes. ``Gaussian`` has a full covariance and is what linear-Gaussian models are made of;
+sums, conditionals and divergences of it are matrix algebra, so it is the truth many chapters use.
+``FixedNoiseHead`` is an output head beside those of ``distributions``: real values with known
+noise, so that a network only has to give the mean.
 
 The laws draw by location and scale, z = μ + L ε with ε ~ N(0, I), so a draw is a differentiable
 function of the parameters.

@@ -157,6 +157,12 @@ def _variational(family: str, path: str) -> Capability:
     return Capability(family, symbol, "exact", "bound", "estimate", "bound")
 
 
+def _weighted(family: str, path: str) -> Capability:
+    """A variational family that lowers something else than minus its bound."""
+    symbol = f"course_utils.models.{path}"
+    return Capability(family, symbol, "exact", "bound", "estimate", "estimate")
+
+
 CAPABILITIES = (
     _world("Table", "tables.TableWorld", infer="exact"),
     _world("Markov source", "sequences.MarkovSource", infer="absent"),
@@ -214,6 +220,8 @@ CAPABILITIES = (
         "absent",
     ),
     _variational("Variational autoencoder", "latent.vae.VAE"),
+    _weighted("β-VAE", "latent.beta.BetaVAE"),
+    _weighted("FactorVAE", "latent.factor.FactorVAE"),
 )
 """The table of all families."""
 

@@ -5,7 +5,7 @@ No code of any kind, and hence no autoencoder, can be below the rate-distortion 
     R(D) = min I(x; x̂)  over all laws p(x̂ | x) with  E ‖x − x̂‖² ≤ D.
 
 For independent Gaussian components with variances λ_i (for a Gaussian vector: the eigenvalues of
-its covariance) the minimum has a picture. Pour water of level θ over bars of height λ_i, from above:
+its covariance) the minimum has a picture. Pour water of level θ over bars of height λ_i:
 
     D_i = min(θ, λ_i),    R_i = ½ log(λ_i / D_i).
 
@@ -51,9 +51,7 @@ class WaterFilling:
         return int((self.rates > 0).sum())
 
 
-def reverse_water_filling(
-    variances: Float[Tensor, " components"], level: float
-) -> WaterFilling:
+def reverse_water_filling(variances: Float[Tensor, " components"], level: float) -> WaterFilling:
     """The point of the rate-distortion curve whose water level is θ.
 
     D_i = min(θ, λ_i), R_i = ½ log(λ_i / D_i); the curve's slope there is dR/dD = −1 / 2θ.

@@ -61,7 +61,7 @@ def test_both_functions_name_the_same_point_and_the_slope_is_half_over_the_level
         point = reverse_water_filling(VARIANCES, level)
         again = gaussian_rate_distortion(VARIANCES, point.distortion)
         assert again.rate == pytest.approx(point.rate, abs=1e-12)
-        assert again.num_active == point.num_active == int((VARIANCES > level).sum())
+        assert again.num_active == point.num_active == int((level < VARIANCES).sum())
     step = 1e-5
     high, low = (gaussian_rate_distortion(VARIANCES, 2.0 + d).rate for d in (step, -step))
     level = gaussian_rate_distortion(VARIANCES, 2.0).level

@@ -94,8 +94,13 @@ def test_a_trained_linear_model_uses_the_predicted_number_of_latents(generator):
         head = FixedNoiseHead(math.sqrt(0.5))
         model = BetaVAE(nn.Linear(3, 6), nn.Linear(3, 3), head, 3, (3,), beta=beta).double()
         training.fit(
-            model, x, num_steps=300, batch_size=600, learning_rate=0.03,
-            generator=generator, progress=False,
+            model,
+            x,
+            num_steps=300,
+            batch_size=600,
+            learning_rate=0.03,
+            generator=generator,
+            progress=False,
         )
         with torch.no_grad():
             terms = model.bound_terms(x, 20, generator)

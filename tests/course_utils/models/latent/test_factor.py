@@ -31,8 +31,13 @@ def test_estimate_is_the_closed_form_within_five_per_cent(generator):
     torch.manual_seed(0)
     ratio = DensityRatio(3)
     training.fit(
-        ratio, codes[:30_000], num_steps=500, batch_size=512, learning_rate=1e-2,
-        generator=generator, progress=False,
+        ratio,
+        codes[:30_000],
+        num_steps=500,
+        batch_size=512,
+        learning_rate=1e-2,
+        generator=generator,
+        progress=False,
     )
     with torch.no_grad():
         found = float(ratio.total_correlation(codes[30_000:]))
@@ -50,8 +55,13 @@ def test_logit_is_the_log_ratio_of_densities(generator):
     torch.manual_seed(0)
     ratio = DensityRatio(2)
     training.fit(
-        ratio, codes, num_steps=300, batch_size=512, learning_rate=1e-2,
-        generator=generator, progress=False,
+        ratio,
+        codes,
+        num_steps=300,
+        batch_size=512,
+        learning_rate=1e-2,
+        generator=generator,
+        progress=False,
     )
     points = torch.cartesian_prod(*[torch.linspace(-1.5, 1.5, 7)] * 2)
     covariance = torch.tensor([[1, 0.8], [0.8, 1]])
@@ -86,11 +96,12 @@ def test_total_is_the_penalised_bound():
 
 
 def test_each_player_learns_from_its_own_loss():
-    """Gradients of the total: of the classifier's loss for it, of the penalised bound for the rest."""
+    """The total's gradient: the classifier's loss for it, the penalised bound for the rest."""
     model = a_model()
-    judge, others = list(model.ratio.parameters()), [
-        p for name, p in model.named_parameters() if not name.startswith("ratio.")
-    ]
+    judge, others = (
+        list(model.ratio.parameters()),
+        [p for name, p in model.named_parameters() if not name.startswith("ratio.")],
+    )
 
     def gradients(term, parameters):
         torch.manual_seed(2)
@@ -121,8 +132,13 @@ def test_the_penalty_removes_a_correlation(generator):
             _Scaled(), torch.nn.Linear(2, 2), FixedNoiseHead(0.3), 2, (2,), gamma=gamma
         )
         training.fit(
-            model, data, num_steps=250, batch_size=128, learning_rate=0.02,
-            generator=generator, progress=False,
+            model,
+            data,
+            num_steps=250,
+            batch_size=128,
+            learning_rate=0.02,
+            generator=generator,
+            progress=False,
         )
         with torch.no_grad():
             codes = model.posterior(data).sample(1, generator)[0]
