@@ -1,21 +1,24 @@
 """Gaussian laws as objects: draw, score, compare.
 
-Two kinds. ``DiagonalGaussian`` is what an encoder emits: independent coordinates, any leading
-axes. ``Gaussian`` has a full covariance and is what linear-Gaussian models are made of; sums,
-conditionals and divergences of it are matrix algebra, so it is the truth many chapters use.
+Two kinds of law. ``DiagonalGaussian`` is what an encoder emits: independent coordinates, any
+leading axes. ``Gaussian`` has a full covariance and is what linear-Gaussian models are made of;
+sums, conditionals and divergences of it are matrix algebra, so it is the truth many chapters use.
+``FixedNoiseHead`` is an output head beside those of ``distributions``: real values with known
+noise, so that a network only has to give the mean.
 
-Both draw by location and scale, z = μ + L ε with ε ~ N(0, I), so a draw is a differentiable
+The laws draw by location and scale, z = μ + L ε with ε ~ N(0, I), so a draw is a differentiable
 function of the parameters.
 """
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course_utils.arguments import ArgumentError, check_int, check_tensor
+from course_utils.arguments import ArgumentError, check_int, check_number, check_tensor
 from course_utils.distributions import gaussian_log_prob, multivariate_gaussian_log_prob
 
 
@@ -228,3 +231,52 @@ class Gaussian:
             [bishop2006pattern].
         """
         return DiagonalGaussian(self.mean, self.covariance.diagonal().log() / 2)
+
+
+@dataclass(frozen=True)
+class FixedNoiseHead:
+    """Real variable, p(x) = N(x; μ, σ²), from μ alone; σ is known and the same for all.
+
+    Args:
+        noise: Standard deviation σ > 0.
+
+    Raises:
+        ArgumentError: ``noise`` is not a positive number.
+    """
+
+    noise: float
+
+    num_params: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        check_number("noise", self.noise, low=0, open_low=True)
+
+    def log_prob(
+        self, params: Float[Tensor, "*batch params"], x: Float[Tensor, "*batch"]
+    ) -> Float[Tensor, "*batch"]:
+        """Log density log N(x; μ, σ²).
+
+        Args:
+            params: μ in the last axis, of length one.
+            x: Value.
+
+        Returns:
+            Nats, of either sign, one per variable.
+
+        Accuracy:
+            Exact.
+        """
+        mean = self.mean(params)
+        return gaussian_log_prob(x, mean, mean.new_tensor(math.log(self.noise)))
+
+    def sample(
+        self, params: Float[Tensor, "*batch params"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch"]:
+        """Draw x = μ + σ ε with ε ~ N(0, 1), one per leading index of ``params``."""
+        mean = self.mean(params)
+        return mean + self.noise * torch.empty_like(mean).normal_(generator=generator)
+
+    def mean(self, params: Float[Tensor, "*batch params"]) -> Float[Tensor, "*batch"]:
+        """Mean μ, one per leading index of ``params``."""
+        check_tensor("params", params, shape=("...", 1), dtype="float", finite=False)
+        return params[..., 0]

@@ -161,6 +161,10 @@ def _coder(family: str, path: str) -> Capability:
     """Codes have no law yet: nothing to draw or to score with, one guess at what is hidden."""
     symbol = f"course_utils.models.vq.{path}"
     return Capability(family, symbol, "absent", "absent", "estimate", "estimate")
+def _weighted(family: str, path: str) -> Capability:
+    """A variational family that lowers something else than minus its bound."""
+    symbol = f"course_utils.models.{path}"
+    return Capability(family, symbol, "exact", "bound", "estimate", "estimate")
 
 
 CAPABILITIES = (
@@ -245,6 +249,8 @@ CAPABILITIES = (
         "absent",
         "estimate",
     ),
+    _weighted("β-VAE", "latent.beta.BetaVAE"),
+    _weighted("FactorVAE", "latent.factor.FactorVAE"),
 )
 """The table of all families."""
 

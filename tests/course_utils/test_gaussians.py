@@ -7,7 +7,7 @@ import torch
 from torch import distributions
 
 from course_utils.arguments import ArgumentError
-from course_utils.gaussians import DiagonalGaussian, Gaussian
+from course_utils.gaussians import DiagonalGaussian, FixedNoiseHead, Gaussian
 
 
 def diagonal(generator, *shape) -> DiagonalGaussian:
@@ -142,6 +142,23 @@ def test_standard_follows_type_and_wrong_input_is_one_line(as_user):
         (lambda: DiagonalGaussian.standard(2).sample(0), r"num_samples: expected"),
         (lambda: Gaussian(torch.zeros(2), -torch.eye(2)), r"covariance: expected a positive"),
         (lambda: Gaussian(torch.zeros(2), torch.eye(3)), r"covariance: expected shape \(2, 2\)"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            call()
+
+
+def test_head_with_known_noise_is_the_normal_law(generator, as_user):
+    head = FixedNoiseHead(0.7)
+    mean, x = torch.randn(2, 5, generator=generator, dtype=torch.float64)
+    expected = torch.distributions.Normal(mean, 0.7).log_prob(x)
+    torch.testing.assert_close(head.log_prob(mean[:, None], x), expected)
+    assert torch.equal(head.mean(mean[:, None]), mean)
+    draws = head.sample(mean[:1, None].expand(20_000, 1), generator)
+    assert abs(float(draws.mean() - mean[0])) < 4 * 0.7 / math.sqrt(20_000)
+    assert abs(float(draws.var()) - 0.49) < 4 * 0.49 * math.sqrt(2 / 20_000)
+    for call, message in (
+        (lambda: FixedNoiseHead(0.0), "noise: expected"),
+        (lambda: head.mean(torch.zeros(3, 2)), "params: expected shape"),
     ):
         with pytest.raises(ArgumentError, match=message):
             call()

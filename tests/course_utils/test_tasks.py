@@ -351,6 +351,21 @@ def coder(*arguments, **options) -> Callable[[type], Example]:
     def build(cls) -> Example:
         torch.manual_seed(0)
         return Example(cls(*arguments, **options).double().eval(), words(2, 4))
+def variational_with(latent_dim: int, **options: float) -> Callable[[type], Example]:
+    """As ``variational_autoencoder``; log p(x) by a grid over one or two latents."""
+
+    def build(cls) -> Example:
+        torch.manual_seed(0)
+        model = cls.of_perceptrons((3,), latent_dim, CategoricalHead(2), (4,), **options).double()
+        axis = torch.linspace(-7, 7, 2001 if latent_dim == 1 else 181, dtype=torch.float64)
+        grid = torch.cartesian_prod(*[axis] * latent_dim).reshape(-1, 1, latent_dim)
+        cell = latent_dim * math.log(float(axis[1] - axis[0]))
+
+        def log_prob(x):
+            joint = model.log_joint(x, grid.expand(-1, len(x), -1))
+            return (joint.logsumexp(0) + cell).detach()
+
+        return Example(model, words(2, 3), log_prob=log_prob)
 
     return build
 
@@ -456,6 +471,8 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Ladder VAE": two_levels,
     "VAE with an autoregressive decoder": autoregressive_vae,
     "Classical autoencoder": classical_autoencoder,
+    "β-VAE": variational_with(1, beta=4.0),
+    "FactorVAE": variational_with(2, gamma=3.0),
 }
 
 
@@ -502,7 +519,8 @@ def test_exact_scores_are_the_law(row, example):
 
 
 def test_bounds_lie_below_the_law(row, example):
-    """The mean over draws of the bound, with four standard errors; the loss is minus the bound."""
+    """The mean over draws of the bound, with four standard errors; the loss is minus the bound,
+    unless the family says that it lowers something else."""
     assert (row.score == "bound") is (example.log_prob is not None)
     if row.score != "bound":
         return
@@ -516,8 +534,9 @@ def test_bounds_lie_below_the_law(row, example):
         torch.manual_seed(1)
         loss = example.subject.loss(x)["total"]
         torch.manual_seed(1)
-        torch.testing.assert_close(loss, -bound(x).mean(), rtol=1e-12, atol=0)
-    assert row.learn == "bound"
+        same = bool(torch.isclose(loss, -bound(x).mean(), rtol=1e-12, atol=0))
+    assert same is (row.learn == "bound")
+    assert row.learn in ("bound", "estimate")
 
 
 def test_exact_samples_follow_the_scores(row, example, generator):

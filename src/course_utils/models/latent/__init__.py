@@ -27,6 +27,9 @@ from course_utils.models.latent.hierarchical import HierarchicalVAE, Hierarchy
 from course_utils.models.latent.ladder import LadderVAE, precision_weighted
 from course_utils.models.latent.level_chain import LevelChain
 from course_utils.models.latent.linear_chain import LinearChain
+from course_utils.models.latent.beta import BetaVAE
+from course_utils.models.latent.factor import DensityRatio, FactorVAE, permuted
+from course_utils.models.latent.linear_beta import LinearBetaVAE, RateDistortion
 from course_utils.models.latent.linear_gaussian import LinearGaussian
 from course_utils.models.latent.linear_hierarchy import LinearHierarchy
 from course_utils.models.latent.vae import VAE
@@ -74,4 +77,14 @@ __all__ = [
     "kl_weight",
     "refine",
     "split_rate",
+    "VAE",
+    "BetaVAE",
+    "BoundTerms",
+    "DensityRatio",
+    "FactorVAE",
+    "LatentVariableModel",
+    "LinearBetaVAE",
+    "LinearGaussian",
+    "RateDistortion",
+    "permuted",
 ]
