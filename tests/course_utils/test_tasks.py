@@ -406,7 +406,7 @@ def linear_hierarchy(cls) -> Example:
 def two_levels(cls) -> Example:
     torch.manual_seed(0)
     model = cls.of_perceptrons((3,), (1, 1), CategoricalHead(2), 4).double()
-    grid = torch.linspace(-9, 9, 241, dtype=torch.float64)
+    grid = torch.linspace(-9, 9, 91, dtype=torch.float64)
 
     def log_prob(x):
         z = torch.cartesian_prod(grid, grid)[:, None].expand(-1, len(x), 2)
