@@ -263,7 +263,8 @@ def importance_bound(log_weights: torch.Tensor, k: int) -> torch.Tensor:
     """
     # begin answer w03-iwae: groups of k, log-sum-exp within, less log k, mean over the groups
     groups = log_weights.unflatten(0, (-1, k))
-    return (groups.logsumexp(1) - math.log(k)).mean(0)
+    log_means = groups.logsumexp(1) - math.log(k)
+    return log_means.mean(0)
     # end answer w03-iwae
 
 
@@ -314,9 +315,9 @@ params = {
 }
 params = {name: value.requires_grad_() for name, value in params.items()}
 optimizer = torch.optim.Adam(params.values(), lr=0.03)
-schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=1500)
-for _ in range(1500):
-    loss = negative_bound(params, x[torch.randint(len(x), (512,))])
+schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=1800)
+for _ in range(1800):
+    loss = negative_bound(params, x[torch.randint(len(x), (256,))])
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

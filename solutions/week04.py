@@ -159,7 +159,8 @@ def gumbel_draws(
         Symbols (rows,), whole numbers, and relaxed draws (rows, symbols) with sums of 1.
     """
     # begin answer w04-gumbel: noise, sum, then the largest, then the softmax
-    scores = logits - (-uniform.log()).log()
+    noise = -(-uniform.log()).log()
+    scores = logits + noise
     return scores.argmax(-1), (scores / temperature).softmax(-1)
     # end answer w04-gumbel
 
@@ -302,7 +303,7 @@ def spread_out() -> torch.Tensor:
     return codes
 
 
-_, codes = min((fitted(spread_out(), 40) for _ in range(20)), key=lambda run: run[0])
+_, codes = min((fitted(spread_out(), 40) for _ in range(12)), key=lambda run: run[0])
 save_file({"codebook": codes}, "w04-codebook.safetensors")
 codebook_file = "w04-codebook.safetensors"
 # end answer w04-codebook
