@@ -161,6 +161,8 @@ def _coder(family: str, path: str) -> Capability:
     """Codes have no law yet: nothing to draw or to score with, one guess at what is hidden."""
     symbol = f"course_utils.models.vq.{path}"
     return Capability(family, symbol, "absent", "absent", "estimate", "estimate")
+
+
 def _weighted(family: str, path: str) -> Capability:
     """A variational family that lowers something else than minus its bound."""
     symbol = f"course_utils.models.{path}"
