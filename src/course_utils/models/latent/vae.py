@@ -162,4 +162,5 @@ class Inputs(nn.Module):
         self.register_buffer("step", torch.tensor(2 / (levels - 1) if levels else 0.0))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the rows, axes ``(batch, variables)``."""
         return x.flatten(1) if x.is_floating_point() else x.flatten(1) * self.step - 1
