@@ -92,6 +92,13 @@ def test_rate_of_every_level_by_quadrature(cls, generator):
     torch.testing.assert_close(found, torch.stack(wanted, -1), rtol=0, atol=0.03)
 
 
+@pytest.mark.concept("vae.ladder")
+def test_a_rate_from_the_top_down_is_a_divergence_at_every_draw(generator):
+    with torch.no_grad():
+        rates = a_model(LadderVAE).level_rates(EVENTS.repeat(500, 1), 1, generator)
+    assert float(rates.min()) >= 0
+
+
 @pytest.mark.parametrize("cls", CLASSES)
 def test_weights_average_to_the_probability(cls, generator):
     model = a_model(cls)

@@ -16,6 +16,7 @@ DIMS = (3, 2)
 def a_hierarchy(generator, dims=DIMS) -> LinearHierarchy:
     """Different noises on every level, so that one cannot stand for another."""
     drawn = LinearHierarchy.random(4, dims, 0.7, generator)
+    assert drawn.noises == (0.7,) * len(dims)
     return LinearHierarchy(drawn.weights, (0.7, 0.4, 0.9)[: len(dims)], drawn.bias)
 
 
