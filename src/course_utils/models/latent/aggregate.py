@@ -152,8 +152,8 @@ def split_rate(
         generator: Source of randomness.
 
     Accuracy:
-        Unbiased for these N examples. They are taken for the whole population: for N fresh
-        examples of a continuous source the information is at most log N and grows with N.
+        Unbiased for these N examples. Taken for the population they come from, ``information`` is
+        too low in expectation and ``marginal`` too high, less so with every example.
 
     Source:
         [hoffman2016elbo].

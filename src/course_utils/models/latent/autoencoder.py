@@ -53,6 +53,7 @@ class Autoencoder(nn.Module):
         cls, event: tuple[int, ...], latent_dim: int, hidden: Sequence[int] = (128,)
     ) -> "Autoencoder":
         """Multilayer perceptrons, the decoder's widths in reverse; no hidden layer is linear."""
+        check_int("latent_dim", latent_dim, low=1)
         size = torch.Size(event).numel()
         encoder = nn.Sequential(nn.Flatten(), mlp(size, hidden, latent_dim))
         decoder = mlp(latent_dim, tuple(reversed(hidden)), size)
