@@ -105,8 +105,9 @@ def numbering(app: Sphinx, page: str) -> Callable[[nodes.Element], str]:
 
     def number(node: nodes.Element) -> str:
         if isinstance(node, nodes.math_block):
-            shown = get_node_equation_number(SimpleNamespace(builder=app.builder), node)
-            return str(shown) if node.get("number") else ""
+            if not node.get("number") or not node["ids"]:
+                return ""
+            return str(get_node_equation_number(SimpleNamespace(builder=app.builder), node))
         word = node.get("realtype", "").capitalize()
         kind = node.get("countertype") or node.tagname
         ids = [name for name in node.get("ids", []) if name in numbers.get(kind, {})]
