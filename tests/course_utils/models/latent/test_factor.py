@@ -25,7 +25,7 @@ def test_shuffling_keeps_columns_and_breaks_rows(generator):
 @pytest.mark.concept("vae.factor")
 def test_estimate_is_the_closed_form_within_five_per_cent(generator):
     """Correlated Gaussian codes in three dimensions, judged on codes not trained on."""
-    factor = torch.tensor([[1.0, 0, 0], [0.8, 0.6, 0], [-0.5, 0.3, 1.0]])
+    factor = torch.tensor([[1.0, 0, 0], [0.9, 0.4, 0], [-0.5, 0.3, 0.7]])
     codes = torch.randn(60_000, 3, generator=generator) @ factor.mT
     truth = float(gaussian_total_correlation((factor @ factor.mT).double()))
     torch.manual_seed(0)
@@ -42,7 +42,7 @@ def test_estimate_is_the_closed_form_within_five_per_cent(generator):
     with torch.no_grad():
         found = float(ratio.total_correlation(codes[30_000:]))
         guess = float(ratio.loss(codes[30_000:])["total"])
-    assert truth > 0.5
+    assert truth > 1  # out of reach for a probability
     assert found == pytest.approx(truth, rel=0.05)
     assert guess < math.log(2)
 
