@@ -135,6 +135,9 @@ def nearest_token(
 ) -> Int[Tensor, "*batch"]:
     r"""Return the number of the nearest prototype, argmin_k \|v - c_k\|: a vector as a token.
 
+    What is compared is \|c_k\|^2 / 2 - v . c_k, half the squared distance without the part that all
+    prototypes share: one matrix product.
+
     Args:
         vectors: v.
         prototypes: c, one per row.
@@ -145,8 +148,7 @@ def nearest_token(
     on_cpu = vectors.device.type == "cpu"
     shape = ("...", prototypes.shape[1])
     check_tensor("vectors", vectors, shape=shape, dtype="float", finite=on_cpu)
-    return (
-        torch.cdist(vectors.reshape(-1, vectors.shape[-1]), prototypes)
-        .argmin(1)
-        .reshape(vectors.shape[:-1])
-    )
+    rows = vectors.reshape(-1, vectors.shape[-1])
+    half_squares = prototypes.square().sum(1) / 2
+    scores = torch.addmm(half_squares, rows, prototypes.T, alpha=-1)
+    return scores.min(1).indices.reshape(vectors.shape[:-1])
