@@ -25,6 +25,7 @@ from torch.nn import functional
 from course_utils.arguments import ArgumentError, check_choice, check_int
 
 Kind = Literal["A", "B"]
+"""Whether a mask hides the centre, "A", or shows it, "B"."""
 
 
 def raster_mask(kernel_size: int, kind: Kind) -> Bool[Tensor, "size size"]:

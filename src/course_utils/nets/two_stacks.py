@@ -18,6 +18,7 @@ from course_utils.nets.gated import gated_activation
 from course_utils.nets.masked_conv import HorizontalConv, Kind, VerticalConv
 
 Features = Float[Tensor, "batch channels height width"]
+"""What one stack knows at every pixel."""
 
 
 class GatedLayer(nn.Module):

@@ -23,6 +23,7 @@ from course_utils.logistic_mixtures import DiscretisedLogisticMixture
 from course_utils.models.autoregressive.base import AutoregressiveModel
 
 LevelHead = CategoricalHead | DiscretisedLogisticMixture
+"""Heads whose probabilities of all levels can be written down and averaged."""
 
 
 class Ensemble(AutoregressiveModel):

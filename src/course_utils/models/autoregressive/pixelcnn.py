@@ -15,7 +15,10 @@ from course_utils.nets.masked_conv import MaskedConv2d
 from course_utils.nets.two_stacks import GatedLayer
 
 Picture = Float[Tensor, "batch features height width"]
+"""The vectors of every pixel, as ``PixelModel.picture`` returns them."""
+
 Logits = Float[Tensor, "batch levels height width"]
+"""The logits of every pixel's levels."""
 
 
 class PixelCNN(PixelModel):
