@@ -8,6 +8,7 @@ Modules, left to right; each imports only from modules to its left:
     runtime        device, seed, determinism, compute budget
     tasks          sample, score, infer, learn: the four questions and who can answer them
     distributions  exact densities and the output heads built on them
+    gaussians      Gaussian laws as objects: draw, score, compare
     logistic_mixtures  output heads for ordered levels and for whole pixels
     worlds         data whose truth is known
     datasets       real data beside the worlds

@@ -7,9 +7,11 @@
 | infer  | `posterior(x)`             | the distribution of what is hidden, given x |
 | learn  | `loss(batch)`              | named terms and their `total`               |
 
-A family that cannot answer one of them does not return a wrong number and does not merely lack
-the method: it raises `Intractable`, which says why and where the course explains it. `CAPABILITIES`
-collects the answers of all families; a test holds it against the classes.
+A family whose log p(x) is out of reach may have a lower bound of it instead, `elbo(x)`; then its
+answer to the second question is a bound, and `log_prob` raises `Intractable` like any task that is
+absent. A family that cannot answer one of them does not return a wrong number and does not merely
+lack the method: it raises `Intractable`, which says why and where the course explains it.
+`CAPABILITIES` collects the answers of all families; a test holds it against the classes.
 """
 
 from collections.abc import Callable
@@ -23,6 +25,9 @@ from course_utils.arguments import check_choice
 
 METHODS = {"sample": "sample", "score": "log_prob", "infer": "posterior", "learn": "loss"}
 """The method that answers each task."""
+
+BOUND_METHOD = "elbo"
+"""The method of a family that scores by a lower bound on log p(x), in nats, not by ``log_prob``."""
 
 Answer = Literal["exact", "bound", "estimate", "absent"]
 """How well a task is answered; see ``Capability``."""
@@ -102,7 +107,10 @@ nothing_to_learn = absent(
 
 
 def can(subject: Any, task: str) -> bool:
-    """Say whether ``subject`` (an instance or a class) answers ``task`` at all."""
+    """Say whether ``subject`` (an instance or a class) answers ``task`` by its own method.
+
+    A bound of log p(x) does not count as an answer to ``"score"``: nobody may take it for one.
+    """
     method = getattr(subject, METHODS[check_choice("task", task, METHODS)], None)
     return callable(method) and not getattr(method, "is_absent", False)
 
@@ -141,6 +149,12 @@ def _autoregressive(family: str, path: str) -> Capability:
     """Everything is observed, in order: exact on three tasks, and nothing hidden to infer."""
     symbol = f"course_utils.models.autoregressive.{path}"
     return Capability(family, symbol, "exact", "exact", "absent", "exact")
+
+
+def _variational(family: str, path: str) -> Capability:
+    """Draws exactly; what it lowers and what it knows of log p(x) is a bound; q is a stand-in."""
+    symbol = f"course_utils.models.{path}"
+    return Capability(family, symbol, "exact", "bound", "estimate", "bound")
 
 
 CAPABILITIES = (
@@ -191,6 +205,15 @@ CAPABILITIES = (
     _autoregressive("PixelRNN", "pixelrnn.PixelRNN"),
     _autoregressive("PixelCNN++", "pixelcnnpp.PixelCNNPP"),
     _autoregressive("Ensemble of autoregressive models", "ensemble.Ensemble"),
+    Capability(
+        "Linear-Gaussian model",
+        "course_utils.models.latent.linear_gaussian.LinearGaussian",
+        "exact",
+        "exact",
+        "exact",
+        "absent",
+    ),
+    _variational("Variational autoencoder", "latent.vae.VAE"),
 )
 """The table of all families."""
 
