@@ -17,6 +17,7 @@ import torch
 from course_utils.arguments import ArgumentError, check_choice, check_int
 
 T = TypeVar("T")
+"""Whatever ``Budget.pick`` chooses from."""
 
 PROFILES = ("cpu", "gpu")
 """Names of the two budgets."""

@@ -24,6 +24,7 @@ SOURCES = [source for name in MODULES for source in course_api_source.read_modul
 # Importing a program runs it; the others are started by path, without the package around them.
 PROGRAM = re.compile(r"__main__$|grading\.(enter|warden|forkserver|child)$")
 PLAIN = ("function", "class", "exception")
+CONSTANT = "data"  # aliases of types too
 
 
 def test_there_is_one_page_for_each_module_in_the_order_of_the_pipeline():
@@ -67,6 +68,25 @@ def test_every_public_function_class_and_method_has_a_docstring(source):
     bare = [s.name for s in source.symbols if s.kind in PLAIN and not s.docstring]
     bare += [m.name for s in source.symbols for m in s.members if not m.docstring]
     assert bare == []
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_every_public_constant_has_a_docstring(source):
+    """The line below it, of at least three words."""
+    constants = [s for s in source.symbols if s.kind == CONSTANT]
+    assert [s.name for s in constants if len(s.docstring.split()) < 3] == []
+
+
+def test_a_constant_is_any_public_name_that_a_module_assigns():
+    code = 'A = 1\n"""One."""\nB: int = 2\nC, D = 3, 4\n"""Two."""\n_e = 5\nF = list[int]\n'
+    symbols = course_api_source._symbols(ast.parse(code), {})
+    assert [(s.kind, s.name, s.docstring) for s in symbols] == [
+        (CONSTANT, "A", "One."),
+        (CONSTANT, "B", ""),
+        (CONSTANT, "C", "Two."),
+        (CONSTANT, "D", "Two."),
+        (CONSTANT, "F", ""),
+    ]
 
 
 def signature(code: str, **known: str) -> str:

@@ -39,6 +39,7 @@ class Estimate:
 
 
 Quantity = TypeVar("Quantity", float, Estimate)
+"""A number, or an estimate with its standard error; what is given decides what is returned."""
 
 
 def nats_per_example(log_prob: Float[Tensor, " batch"]) -> Estimate:

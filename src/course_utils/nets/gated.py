@@ -4,9 +4,11 @@ One unit is a signal f in (-1, 1) times a gate g in (0, 1), like the output gate
 a convolution can multiply two things it sees, which a rectifier cannot [oord2016conditional].
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils.arguments import ArgumentError
 
@@ -35,3 +37,28 @@ def gated_activation(
         raise ArgumentError(f"h: expected an even number of channels, got {h.shape[1]}")
     signal, gate = h.chunk(2, dim=1)
     return torch.tanh(signal) * torch.sigmoid(gate)
+
+
+class Shifts(nn.Linear):
+    r"""V_l y of every gated layer l: what a condition y adds in front of its gates.
+
+        tanh(W_{l,f} * x + V_{l,f} y) . sigmoid(W_{l,g} * x + V_{l,g} y)
+
+    A class as a one-hot vector y thus has a bias of its own in every layer.
+
+    Args:
+        condition_dim: Size of y.
+        channels: C of every layer, whose gates have 2C inputs.
+        num_layers: How many layers.
+
+    Source:
+        [oord2016conditional], equation (4).
+    """
+
+    def __init__(self, condition_dim: int, channels: int, num_layers: int):
+        super().__init__(condition_dim, 2 * channels * num_layers, bias=False)
+        self.num_layers = num_layers
+
+    def forward(self, condition: Float[Tensor, "batch *places dim"]) -> Sequence[Tensor]:
+        """Return V_l y of each layer (batch, 2C, *places)."""
+        return super().forward(condition).movedim(-1, 1).chunk(self.num_layers, 1)

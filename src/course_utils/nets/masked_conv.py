@@ -25,6 +25,7 @@ from torch.nn import functional
 from course_utils.arguments import ArgumentError, check_choice, check_int
 
 Kind = Literal["A", "B"]
+"""Whether a mask hides the centre, "A", or shows it, "B"."""
 
 
 def raster_mask(kernel_size: int, kind: Kind) -> Bool[Tensor, "size size"]:
@@ -111,6 +112,15 @@ class MaskedConv2d(nn.Conv2d):
         """Return (M * W) x + b, with zeros beyond the edge."""
         return functional.conv2d(x, self.weight * self.mask, self.bias, padding=self.padding)
 
+    def at(self, window: Float[Tensor, "batch inputs rows size"]) -> Float[Tensor, "batch out 1 1"]:
+        """Return the output of one pixel from rows r - R .. r, columns c - R .. c + R around it.
+
+        Args:
+            window: The kernel's upper R + 1 rows; what the mask hides may be anything finite.
+        """
+        kernel = (self.weight * self.mask)[:, :, : window.shape[2]]
+        return functional.conv2d(window, kernel, self.bias)
+
 
 class VerticalConv(nn.Conv2d):
     """Convolution over the rows above, all columns within reach: the vertical stack's.
@@ -141,6 +151,12 @@ class VerticalConv(nn.Conv2d):
         x = x[:, :, :-1] if self.kind == "A" else x
         return super().forward(functional.pad(x, (self.reach, self.reach, self.reach, 0)))
 
+    def row(
+        self, rows: Float[Tensor, "batch inputs rows width"]
+    ) -> Float[Tensor, "batch outputs 1 width"]:
+        """Return one row r of the output from the rows it reads, r - R .. r - 1 or r - R .. r."""
+        return super().forward(functional.pad(rows, (self.reach, self.reach)))
+
 
 class HorizontalConv(nn.Conv2d):
     """Convolution over the same row to the left: the horizontal stack's.
@@ -169,3 +185,9 @@ class HorizontalConv(nn.Conv2d):
         """Return the convolution, with zeros beyond the edge."""
         x = x[..., :-1] if self.kind == "A" else x
         return super().forward(functional.pad(x, (self.reach, 0)))
+
+    def at(
+        self, columns: Float[Tensor, "batch inputs 1 columns"]
+    ) -> Float[Tensor, "batch outputs 1 1"]:
+        """Return one pixel of the output from the columns it reads, up to c - 1 or up to c."""
+        return super().forward(columns)

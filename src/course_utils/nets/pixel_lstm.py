@@ -19,6 +19,7 @@ from torch.nn import functional
 from course_utils.nets.masked_conv import HorizontalConv, check_kernel
 
 Image = Float[Tensor, "batch channels height width"]
+"""Features of every pixel."""
 
 
 class ConvLSTM(nn.Module):

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from course_utils.arguments import ArgumentError, check_int, check_number
 
 BASE = 10_000.0
+"""The base of the clock hands' speeds in [vaswani2017attention]."""
 
 
 def frequencies(

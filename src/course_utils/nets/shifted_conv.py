@@ -25,6 +25,7 @@ from torch.nn import functional
 from course_utils.arguments import ArgumentError, check_choice, check_int
 
 Direction = Literal["down", "down-right"]
+"""Which pixels a convolution reads, see the module."""
 
 KERNELS: dict[str, tuple[int, int]] = {"down": (2, 3), "down-right": (2, 2)}
 """The kernel each direction uses unless told otherwise."""

@@ -24,6 +24,7 @@ from course_utils.nets.attention import MultiHeadAttention
 from course_utils.nets.positions import Rotation
 
 NORMS = ("pre", "post")
+"""Where a block normalises: before each correction, or after adding it."""
 
 
 class Block(nn.Module):

@@ -16,10 +16,16 @@ from course_utils.arguments import check_int, check_tensor
 from course_utils.samplers.constrained import Automaton
 
 END = "end"
+"""The token that closes a string and fills it up."""
+
 JSON_TOKENS = ("{", "}", "[", "]", ":", ",", '"a"', '"b"', "0", "true", END)
+"""The tokens of the JSON grammar, by symbol."""
+
 SQL_TOKENS = (
     *("SELECT", "FROM", "WHERE", "name", "price", "city", "goods", "shops", ",", "=", "1", END),
 )
+"""The tokens of the SQL grammar, by symbol."""
+
 SCHEMA = {"goods": ("name", "price"), "shops": ("name", "city")}
 """The tables of the SQL grammar and their columns."""
 

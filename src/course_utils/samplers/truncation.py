@@ -23,7 +23,10 @@ from torch import Tensor
 from course_utils.arguments import ArgumentError, check_int, check_number, check_tensor
 
 Transform = Callable[[Tensor], Tensor]
+"""Maps logits (samples, symbols) to logits of the same shape."""
+
 Conditionals = Callable[[Tensor], Tensor]
+"""Maps values (samples, length) to logits (samples, length, symbols), row t for x_t."""
 
 
 def transformed(conditionals: Conditionals, *transforms: Transform) -> Conditionals:

@@ -28,6 +28,8 @@ _PUBLIC_SIZES = {
     "context": 32,
 }
 SIZES = tuple(_PUBLIC_SIZES)
+"""The inputs a student is shown for the count of parameters."""
+
 _PARTS = ("attention", "feed_forward", "block", "model")
 
 
@@ -125,6 +127,8 @@ def _wrong_counts(part: str, args: dict[str, int]) -> Wrong:
 
 _TABLES = ("first", "second", "third")
 SEQUENCE_TABLES = _TABLES
+"""The inputs a student is shown for the most probable sequence."""
+
 _SEARCHES = ("greedy", "best")
 
 
@@ -213,6 +217,7 @@ _PUBLIC_TABLES = (
     0.5,
 )
 TEMPERED = ("first", "second", "temperature")
+"""The inputs a student is shown for the temperature."""
 
 
 def draw_tempered(seed: int) -> list[Instance]:

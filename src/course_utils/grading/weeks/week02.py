@@ -110,3 +110,4 @@ QUESTIONS = (
         ),
     ),
 )
+"""The questions of the assignment, in its order."""

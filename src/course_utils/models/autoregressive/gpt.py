@@ -26,6 +26,7 @@ from course_utils.nets.positions import AddedPositions, RotaryPositions, Rotatio
 from course_utils.nets.transformer import Block, attention_maps, initialise, stack
 
 POSITIONS = ("learned", "sinusoidal", "rotary", "none")
+"""How the model is told where a symbol stands, see ``course_utils.nets.positions``."""
 
 
 class KeyValueCache(NamedTuple):

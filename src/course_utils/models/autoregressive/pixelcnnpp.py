@@ -31,6 +31,7 @@ from course_utils.nets.shifted_conv import (
 )
 
 Streams = tuple[Tensor, Tensor]
+"""Features of the upper stream and of the raster stream, in this order."""
 
 
 class PixelCNNPP(AutoregressiveModel):

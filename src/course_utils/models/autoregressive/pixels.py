@@ -9,6 +9,7 @@ width that keeps to the order.
 """
 
 from abc import abstractmethod
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +20,19 @@ from course_utils.arguments import check_int
 from course_utils.distributions import CategoricalHead
 from course_utils.models.autoregressive.base import AutoregressiveModel
 from course_utils.models.autoregressive.window import thermometer
+
+
+class PixelCache(NamedTuple):
+    """What a model of pixels remembers between two steps of sampling.
+
+    Attributes:
+        layers: What each layer has read. ``step`` writes into it, so a cache can be gone on with
+            only once.
+        place: The number of the pixel that comes next.
+    """
+
+    layers: tuple[Any, ...]
+    place: int
 
 
 class PixelModel(AutoregressiveModel):
@@ -51,6 +65,12 @@ class PixelModel(AutoregressiveModel):
         """Return the vectors C(x) + row + column of every pixel, as the channels of an image."""
         values = self.levels[x].transpose(1, 2).unflatten(2, (self.height, self.width))
         return values + self.rows + self.columns
+
+    def vector(
+        self, level: Int[Tensor, " batch"], row: int, column: int
+    ) -> Float[Tensor, "batch features"]:
+        """Return the vector of one pixel, a column of ``picture``."""
+        return self.levels[level] + self.rows[:, row, 0] + self.columns[:, 0, column]
 
     @abstractmethod
     def logits(

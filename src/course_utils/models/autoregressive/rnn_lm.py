@@ -20,6 +20,7 @@ from course_utils.models.autoregressive.base import AutoregressiveModel
 from course_utils.nets.recurrent import LSTM, RNN, State
 
 KINDS = ("rnn", "lstm")
+"""The two recurrences: Elman's, and one with gates."""
 
 
 class RecurrentLM(AutoregressiveModel):

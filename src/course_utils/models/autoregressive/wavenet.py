@@ -20,12 +20,11 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from course_utils.arguments import ArgumentError, check_int, check_tensor
+from course_utils.arguments import ArgumentError, check_int
 from course_utils.distributions import CategoricalHead, GaussianHead
-from course_utils.models.autoregressive.base import AutoregressiveModel
-from course_utils.models.autoregressive.given import Given
+from course_utils.models.autoregressive.given import ConditionalModel
 from course_utils.nets.causal_conv import CausalConv1d, Queue, receptive_field
-from course_utils.nets.gated import gated_activation
+from course_utils.nets.gated import Shifts, gated_activation
 
 
 class Cache(NamedTuple):
@@ -63,7 +62,7 @@ class Block(nn.Module):
         return self.residual(z), self.skip(z), queue
 
 
-class WaveNet(AutoregressiveModel):
+class WaveNet(ConditionalModel):
     r"""p(x_t | x_{t-1} .. x_{t-R}, y) with R = 1 + (k - 1) \sum_l d_l.
 
     Args:
@@ -111,8 +110,7 @@ class WaveNet(AutoregressiveModel):
         levels = getattr(head, "num_levels", None)
         self.read = nn.Linear(2, channels) if levels is None else nn.Embedding(levels + 1, channels)
         self.blocks = nn.ModuleList(Block(channels, skips, kernel_size, d) for d in dilations)
-        width = 2 * channels * len(self.blocks)
-        self.shifts = nn.Linear(condition_dim, width, bias=False) if condition_dim else None
+        self.shifts = Shifts(condition_dim, channels, len(self.blocks)) if condition_dim else None
         self.write = nn.Sequential(
             nn.ReLU(), nn.Linear(skips, skips), nn.ReLU(), nn.Linear(skips, head.num_params)
         )
@@ -135,7 +133,8 @@ class WaveNet(AutoregressiveModel):
             raise ArgumentError(f"condition: expected {x.shape[1]} steps, got {condition.shape[1]}")
         h = torch.cat([self._code(None, len(x))[:, None], self._code(x[:, :-1], len(x))], 1)
         skipped = 0.0
-        for block, shift in zip(self.blocks, self._shifts(condition), strict=True):
+        shifts = self._shifts(condition, len(self.blocks))
+        for block, shift in zip(self.blocks, shifts, strict=True):
             added, skip = block(h, shift)
             h, skipped = h + added, skipped + skip
         return self.write(skipped)
@@ -162,40 +161,12 @@ class WaveNet(AutoregressiveModel):
         if condition is not None and condition.ndim == 3:
             condition = condition[:, cache.time]
         skipped, queues = 0.0, []
-        shifts = self._shifts(condition)
+        shifts = self._shifts(condition, len(self.blocks))
         for block, queue, shift in zip(self.blocks, cache.queues, shifts, strict=True):
             added, skip, queue = block.step(queue, h, shift)
             h, skipped = h + added, skipped + skip
             queues.append(queue)
         return self.write(skipped), Cache(tuple(queues), cache.time + 1)
-
-    def given(self, condition: Float[Tensor, "..."]) -> Given:
-        """Return the model p(x | y) for a fixed condition, which answers the four tasks.
-
-        Args:
-            condition: y, (rows, condition_dim) for whole signals or (rows, length, condition_dim)
-                for every step; one row serves all examples.
-
-        Raises:
-            ArgumentError: The model has no condition, or the last axis has another size.
-        """
-        check_int("condition_dim of the model", self.condition_dim, low=1)
-        check_tensor("condition", condition, shape=("...", self.condition_dim), dtype="float")
-        return Given(self, condition)
-
-    def loss(self, batch: Tensor | tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """Return the mean of -log p(x), or of -log p(x | y) for a batch (x, y).
-
-        Args:
-            batch: Signals (batch, length), or the pair of signals and conditions.
-
-        Returns:
-            ``total`` in nats per signal and ``nats_per_dim`` in nats per value.
-        """
-        x, condition = batch if isinstance(batch, tuple) else (batch, None)
-        self._check(x, values=x.device.type == "cpu")
-        terms = -self.head.log_prob(self.conditionals(x, condition), x)
-        return {"total": terms.sum(-1).mean(), "nats_per_dim": terms.mean()}
 
     def _code(self, values: Tensor | None, batch: int) -> Tensor:
         """What the first block reads of earlier values; ``None`` stands before the beginning."""
@@ -208,14 +179,3 @@ class WaveNet(AutoregressiveModel):
             return self.read(weight.new_zeros(batch, 2))
         values = values.to(weight.dtype)
         return self.read(torch.stack([values, torch.ones_like(values)], -1))
-
-    def _shifts(self, condition: Tensor | None) -> Sequence[Tensor | float]:
-        """V y of every block, with the channels on axis 1; zeros for a model without condition."""
-        if (condition is None) != (self.shifts is None):
-            got = "none" if condition is None else "one"
-            raise ArgumentError(
-                f"condition: expected {'one, see given' if self.shifts else 'none'}, got {got}"
-            )
-        if condition is None:
-            return (0.0,) * len(self.blocks)
-        return self.shifts(condition).movedim(-1, 1).chunk(len(self.blocks), 1)

@@ -6,6 +6,8 @@ import torch
 from course_utils.arguments import ArgumentError
 from course_utils.models.autoregressive import FVSBN, MADE, Ensemble, PixelCNNPP, WindowModel
 
+MEANS = pytest.mark.parametrize("mean", ["arithmetic", "geometric"])
+
 
 @pytest.fixture
 def pair(randomise):
@@ -20,8 +22,27 @@ def test_each_term_is_the_log_of_the_members_mean(pair, all_states):
     torch.testing.assert_close(Ensemble(pair).log_prob_terms(x), members.mean(0).log())
 
 
-def test_probabilities_sum_to_one_and_the_loss_is_at_most_the_average(pair, all_states):
-    ensemble, x = Ensemble(pair), all_states(3, 4)
+def test_the_geometric_mean_is_the_normalised_root_of_the_product(pair, all_states):
+    """By explicit products over the three levels; two members, so the root is a square root."""
+    x = all_states(3, 4)
+    mixture, window = pair
+    tables = mixture.head.log_pmf(mixture.conditionals(x)).exp(), window.conditionals(x).softmax(-1)
+    roots = torch.sqrt(tables[0] * tables[1])
+    wanted = (roots / roots.sum(-1, keepdim=True)).gather(-1, x[..., None])[..., 0]
+    terms = Ensemble(pair, "geometric").log_prob_terms(x)
+    torch.testing.assert_close(terms.exp(), wanted, atol=1e-12, rtol=0)
+
+
+@MEANS
+def test_a_single_member_is_its_own_mean(mean, pair, all_states):
+    x = all_states(3, 4)
+    terms = Ensemble(pair[:1], mean).log_prob_terms(x)
+    torch.testing.assert_close(terms, pair[0].log_prob_terms(x), atol=1e-12, rtol=0)
+
+
+@MEANS
+def test_probabilities_sum_to_one_and_the_loss_is_at_most_the_average(mean, pair, all_states):
+    ensemble, x = Ensemble(pair, mean), all_states(3, 4)
     log_prob = ensemble.log_prob(x)
     assert log_prob.exp().sum().item() == pytest.approx(1, abs=1e-12)
     average = sum(model.log_prob(x) for model in pair) / 2
@@ -50,3 +71,5 @@ def test_members_that_do_not_fit_together_are_named(as_user):
         Ensemble([window, MADE(4, (3,), num_levels=3, order=torch.tensor([1, 0, 2, 3]))])
     with pytest.raises(ArgumentError, match=r"^members: expected heads over levels, got Bernoulli"):
         Ensemble([FVSBN(4)])
+    with pytest.raises(ArgumentError, match=r"^mean: expected one of 'arithmetic', 'geometric', g"):
+        Ensemble([window], "harmonic")
