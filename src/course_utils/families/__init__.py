@@ -2,6 +2,7 @@
 
 tree             the links between families: parent, child, question
 links            both sides of each link, built and by formula
+fitting          a bell curve for heights, a coin for tosses
 sums             sums of independent numbers; Poisson and normal limits with their bounds
 waiting          survival, hazard, and what it means to forget
 maximum_entropy  the least committed law with given moments
@@ -12,6 +13,7 @@ shapes           mass, mean, variance and modes of a law on the line
 """
 
 from course_utils.families.dirichlet import UnknownDie
+from course_utils.families.fitting import fit_bernoulli, fit_normal
 from course_utils.families.links import CHANCE, RATE, Comparison
 from course_utils.families.logistic_normal import logistic_normal, logistic_normal_modes
 from course_utils.families.maximum_entropy import maximum_entropy
@@ -19,6 +21,7 @@ from course_utils.families.operations import (
     Mixture,
     Product,
     Transformed,
+    draw,
     gaussian_product,
 )
 from course_utils.families.shapes import modes, moments
@@ -50,6 +53,9 @@ __all__ = [
     "UnknownDie",
     "berry_esseen_bound",
     "coins_law",
+    "draw",
+    "fit_bernoulli",
+    "fit_normal",
     "gaussian_product",
     "hazard",
     "le_cam_bound",

@@ -24,7 +24,7 @@ def logistic_normal(mean: float, std: float) -> Transformed:
         std: σ > 0.
 
     Source:
-        [atchison1980logistic].
+        [aitchison1980logistic].
     """
     check_number("mean", mean)
     check_number("std", std, low=0, open_low=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Bernoulli
 from torch.distributions.transforms import Transform
 
 from course_utils.arguments import ArgumentError, check_int, check_tensor
@@ -22,14 +23,36 @@ from course_utils.distributions import check_probabilities, gaussian_log_prob, s
 from course_utils.families.shapes import Law, line_grid
 from course_utils.tasks import absent
 
-def _draw(law: Law, num_samples: int, generator: torch.Generator | None) -> Tensor:
+def draw(
+    law: Law, num_samples: int, *, generator: torch.Generator | None = None
+) -> Float[Tensor, " num_samples"]:
+    """Draw from a law on the line by turning uniform numbers u into values.
+
+    A law with a quantile function gives F⁻¹(u), a Bernoulli law 1 where u < ρ, and a mixture or a
+    transformed law draws from its parts.
+
+    Args:
+        law: A law of this module, or one of ``torch.distributions`` with ``icdf``.
+        num_samples: How many.
+        generator: Source of randomness on the law's device.
+
+    Raises:
+        ArgumentError: The law has no quantile function.
+        Intractable: The law is a product.
+
+    Accuracy:
+        Exact up to rounding.
+    """
+    check_int("num_samples", num_samples, low=1)
     if isinstance(law, Mixture | Transformed | Product):
         return law.sample(num_samples, generator=generator)
+    uniform = law.mean.new_empty(num_samples).uniform_(generator=generator)
+    if isinstance(law, Bernoulli):
+        return (uniform < law.probs).to(law.mean)
     try:
-        uniform = law.mean.new_empty(num_samples).uniform_(generator=generator)
         return law.icdf(uniform)
     except NotImplementedError:
-        raise ArgumentError(f"parts: expected laws with icdf, got {type(law).__name__}") from None
+        raise ArgumentError(f"law: expected one with icdf, got {type(law).__name__}") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +90,7 @@ class Mixture:
         self, num_samples: int, *, generator: torch.Generator | None = None
     ) -> Float[Tensor, " num_samples"]:
         """Draw the part k with probability w_k, then x from it; exact."""
-        check_int("num_samples", num_samples, low=1)
-        drawn = torch.stack([_draw(part, num_samples, generator) for part in self.parts], -1)
+        drawn = torch.stack([draw(part, num_samples, generator=generator) for part in self.parts], -1)
         chosen = sample_categorical(self.weights.log().expand(num_samples, -1), generator)
         return drawn.gather(1, chosen[:, None])[:, 0]
 
@@ -127,8 +149,7 @@ class Transformed:
         self, num_samples: int, *, generator: torch.Generator | None = None
     ) -> Float[Tensor, " num_samples"]:
         """Draw x and return f(x); exact."""
-        check_int("num_samples", num_samples, low=1)
-        return self.transform(_draw(self.part, num_samples, generator))
+        return self.transform(draw(self.part, num_samples, generator=generator))
 
 
 @dataclass(frozen=True, eq=False)
