@@ -67,7 +67,8 @@ class LogisticRegression:
             gradient = inputs.T @ (y - p) - shrink * theta
             hessian = (inputs.T * (p * (1 - p))) @ inputs + shrink.diag()
             covariance, failed = torch.linalg.inv_ex(hessian)
-            if bool(failed) or not bool(theta.isfinite().all()):
+            separated = penalty == 0 and bool((((2 * y - 1) * (inputs @ theta)) > 0).all())
+            if bool(failed) or separated:
                 break
             if float(gradient.abs().max()) < 1e-8 * len(x):
                 return cls(theta[:-1], theta[-1], covariance)
