@@ -6,7 +6,6 @@ for the coin. The variance is biased, E = (n - 1) / n sigma^2, since the deviati
 the mean that fits these very data best.
 """
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.distributions import Bernoulli, Normal

@@ -1,4 +1,4 @@
-r"""The logistic-normal law: a normal number squeezed into (0, 1), z ~ N(mu, sigma^2), p = sigmoid(z).
+r"""The logistic-normal law: p = sigmoid(z) of a normal number z ~ N(mu, sigma^2), inside (0, 1).
 
 Its density at p with z = log(p / (1 - p)) is N(z; mu, sigma^2) / (p (1 - p)). Setting the
 derivative of its logarithm to zero gives z = mu + sigma^2 (2p - 1) = mu + sigma^2 tanh(z / 2),
@@ -58,9 +58,7 @@ def logistic_normal_modes(mean: float, std: float) -> list[float]:
     turn = 2 * math.acosh(math.sqrt(variance / 2)) if variance > 2 else 0.0
     low, high = mean - variance - 1, mean + variance + 1
     pieces = [(low, -turn), (turn, high)] if turn else [(low, high)]
-    roots = [
-        _root(excess, *piece) for piece in pieces if excess(piece[0]) <= 0 <= excess(piece[1])
-    ]
+    roots = [_root(excess, *piece) for piece in pieces if excess(piece[0]) <= 0 <= excess(piece[1])]
     return [1 / (1 + math.exp(-z)) for z in roots]
 
 

@@ -54,7 +54,7 @@ def maximum_entropy(
 
 
 def _newton(features: Tensor, base: Tensor) -> Tensor:
-    """Minimise log Σ_i exp(base_i + λ·f_i): its gradient is the mean, its Hessian the covariance."""
+    """Minimise log Σ_i exp(base_i + λ·f_i); the gradient is the mean, the Hessian a covariance."""
     multipliers = features.new_zeros(len(features))
     value = (base + multipliers @ features).logsumexp(0)
     for _ in range(_STEPS):

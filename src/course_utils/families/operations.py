@@ -23,6 +23,7 @@ from course_utils.distributions import check_probabilities, gaussian_log_prob, s
 from course_utils.families.shapes import Law, line_grid
 from course_utils.tasks import absent
 
+
 def draw(
     law: Law, num_samples: int, *, generator: torch.Generator | None = None
 ) -> Float[Tensor, " num_samples"]:
@@ -90,7 +91,9 @@ class Mixture:
         self, num_samples: int, *, generator: torch.Generator | None = None
     ) -> Float[Tensor, " num_samples"]:
         """Draw the part k with probability w_k, then x from it; exact."""
-        drawn = torch.stack([draw(part, num_samples, generator=generator) for part in self.parts], -1)
+        drawn = torch.stack(
+            [draw(part, num_samples, generator=generator) for part in self.parts], -1
+        )
         chosen = sample_categorical(self.weights.log().expand(num_samples, -1), generator)
         return drawn.gather(1, chosen[:, None])[:, 0]
 

@@ -21,9 +21,7 @@ BERRY_ESSEEN = 0.4748
 _MOST_UNIFORMS = 30
 
 
-def sum_law(
-    first: Float[Tensor, " n"], second: Float[Tensor, " m"]
-) -> Float[Tensor, " total"]:
+def sum_law(first: Float[Tensor, " n"], second: Float[Tensor, " m"]) -> Float[Tensor, " total"]:
     """Law of X + Y for independent X on 0 … n−1 and Y on 0 … m−1, by convolution.
 
     Args:

@@ -5,7 +5,7 @@ import math
 import pytest
 import scipy.stats
 import torch
-from torch.distributions import Beta, Exponential, Normal
+from torch.distributions import Beta, Exponential, Laplace, Normal
 from torch.distributions.transforms import AbsTransform, AffineTransform, ExpTransform
 
 from course_utils.arguments import ArgumentError
@@ -119,11 +119,37 @@ def test_a_product_can_be_wider_than_its_factors():
 
 
 @pytest.mark.concept("ops.product")
+def test_even_log_concave_factors_can_have_a_wider_product():
+    """exp(−x) and the Laplace density about a: flat up to a, then exp(−2x)."""
+    a = 10.0
+    factors = (Exponential(number(1.0)), Laplace(number(a), number(1.0)))
+    law = Product(factors, 0.0, 60.0, num_points=240_001)
+    height, tail = a, 0.5  # mass of the flat part and of the rest, in units of the plateau
+    mean = (height * a / 2 + tail * (a + 0.5)) / (height + tail)
+    second = (height * a**2 / 3 + tail * (a**2 + a + 0.5)) / (height + tail)
+    found = moments(law, 0.0, 60.0, num_points=240_001)
+    assert found[1:] == pytest.approx((mean, second - mean**2), rel=1e-6)
+    assert found[2] > 4 * max(float(f.variance) for f in factors)
+
+
+@pytest.mark.concept("ops.product")
+@pytest.mark.parametrize("shape", ["laplace", "a bell", "two widths"])
+def test_a_factor_that_falls_symmetrically_about_the_centre_sharpens_any_symmetric_law(shape):
+    base = Mixture(number([0.5, 0.5]), (normal(-2, 0.5), normal(2, 0.5)))
+    falling = {
+        "laplace": Laplace(number(0.0), number(1.5)),
+        "a bell": normal(0, 3),
+        "two widths": Mixture(number([0.5, 0.5]), (normal(0, 1), normal(0, 5))),
+    }[shape]
+    assert moments(Product((base, falling), -12, 12), -12, 12)[2] < base.variance
+
+
+@pytest.mark.concept("ops.product")
 def test_a_product_knows_its_height_and_gives_no_draw():
     law = Product((normal(0, 1), normal(2, 2)), -20, 20)
     x = number([0.3])
     assert abs(law.energy(x) + normal(0, 1).log_prob(x) + normal(2, 2).log_prob(x)) < 1e-14
-    with pytest.raises(Intractable, match="Product cannot sample: .* See "):
+    with pytest.raises(Intractable, match=r"Product cannot sample: .* See "):
         law.sample(3)
 
 

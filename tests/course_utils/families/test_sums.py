@@ -49,7 +49,9 @@ def test_marginals_of_the_multinomial_are_binomial():
 def test_sums_of_dice_by_counting_and_of_unequal_coins_by_enumeration(generator):
     dice = [sum(d) for d in itertools.product(range(6), repeat=3)]
     law = repeated_sum(torch.full((6,), 1 / 6, dtype=torch.float64), 3)
-    torch.testing.assert_close(law, torch.bincount(torch.tensor(dice)).double() / 216, atol=1e-14, rtol=0)
+    torch.testing.assert_close(
+        law, torch.bincount(torch.tensor(dice)).double() / 216, atol=1e-14, rtol=0
+    )
     probs = torch.rand(5, generator=generator, dtype=torch.float64)
     expected = torch.zeros(6, dtype=torch.float64)
     for tosses in itertools.product((0, 1), repeat=5):

@@ -1,5 +1,7 @@
 """Every link of the family tree does what it says; the children's formulas are scipy's too."""
 
+import itertools
+
 import networkx
 import pytest
 import scipy.stats
@@ -26,7 +28,7 @@ def test_identities_hold_for_every_n_and_limits_are_approached(name):
     if step.kind == "identity":
         assert max(gaps) < 1e-12
     else:
-        assert all(later < earlier for earlier, later in zip(gaps, gaps[1:], strict=False))
+        assert all(later < earlier for earlier, later in itertools.pairwise(gaps))
         assert gaps[-1] < gaps[0] / 4
 
 

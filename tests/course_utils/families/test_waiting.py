@@ -60,5 +60,5 @@ def test_bad_arguments_get_one_line(as_user):
         survival(law, -1)
     with pytest.raises(ArgumentError, match="time: expected a number >= 0, got -1"):
         remaining_survival(law, 2, -1)
-    with pytest.raises(ArgumentError, match="P.X ≥ age.: expected a number > 0"):
+    with pytest.raises(ArgumentError, match=r"P.X ≥ age.: expected a number > 0"):
         remaining_survival(Exponential(number(1.0)), 800.0, 1.0)

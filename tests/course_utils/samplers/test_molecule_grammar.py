@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from course_utils.arguments import ArgumentError
+from course_utils.distributions import CategoricalHead
 from course_utils.samplers.constrained import conditioned_markov
 from course_utils.samplers.decoding import ancestral
-from course_utils.distributions import CategoricalHead
 from course_utils.samplers.grammars import ATOM_VALENCES, MOLECULE_TOKENS, molecule_grammar
 
 
 def is_valid(text, depth):
-    """Read a string by building its atoms and bonds; no state machine, no counting of what is left."""
+    """Read a string by building its atoms and bonds and counting them at the end."""
     try:
         atoms, bonds, rest = chain(text, depth)
     except ValueError:
