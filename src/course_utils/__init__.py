@@ -7,9 +7,11 @@ Modules, left to right; each imports only from modules to its left:
     arguments      one-line errors for wrong input
     runtime        device, seed, determinism, compute budget
     tasks          sample, score, infer, learn: the four questions and who can answer them
+    lineage        which model answers which shortcoming of which other
     distributions  exact densities and the output heads built on them
     gaussians      Gaussian laws as objects: draw, score, compare
     logistic_mixtures  output heads for ordered levels and for whole pixels
+    families       the classical families of distributions and what leads from one to another
     worlds         data whose truth is known
     datasets       real data beside the worlds
     nets           building blocks of networks

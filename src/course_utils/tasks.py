@@ -253,8 +253,28 @@ CAPABILITIES = (
     ),
     _weighted("β-VAE", "latent.beta.BetaVAE"),
     _weighted("FactorVAE", "latent.factor.FactorVAE"),
+    Capability(
+        "Table with a hidden variable",
+        "course_utils.models.table.TableModel",
+        "exact",
+        "exact",
+        "exact",
+        "exact",
+    ),
 )
 """The table of all families."""
+
+
+def density_kind(row: Capability) -> str:
+    """Say what a family knows of its own density.
+
+    Returns:
+        ``"explicit"`` if log p(x) is computed, ``"bounded"`` if it is known to lie above a bound,
+        ``"implicit"`` if examples can be drawn and not scored, ``"none"`` if neither.
+    """
+    if row.score in ("exact", "bound"):
+        return "explicit" if row.score == "exact" else "bounded"
+    return "none" if row.sample == "absent" else "implicit"
 
 
 def capability_rows(

@@ -423,6 +423,15 @@ def two_levels(cls) -> Example:
     return Example(model, words(2, 3), log_prob=log_prob)
 
 
+def hidden_table(cls) -> Example:
+    model = cls(2, (3, 2)).double()
+    with torch.no_grad():
+        model.logits.normal_(generator=seeded())
+    events = torch.cartesian_prod(torch.arange(3), torch.arange(2))
+    prior = model.joint().exp().sum((1, 2)).detach()
+    return Example(model, events, prior=lambda mean: (mean.detach(), prior))
+
+
 def classical_autoencoder(cls) -> Example:
     return Example(cls.of_perceptrons((3,), 1, ()))
 
@@ -481,6 +490,7 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Classical autoencoder": classical_autoencoder,
     "β-VAE": variational_with(1, beta=4.0),
     "FactorVAE": variational_with(2, gamma=3.0),
+    "Table with a hidden variable": hidden_table,
 }
 
 
@@ -524,6 +534,22 @@ def test_exact_scores_are_the_law(row, example):
         expected = example.law.log_prob(x)
         score = example.subject.log_prob(x).detach()
         torch.testing.assert_close(score, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.concept("found.taxonomy")
+def test_a_score_is_called_exact_if_and_only_if_it_is_a_law_of_its_own(row, example):
+    """Kind of the density against what the class does: a sum (or, on a line or a plane, an
+    integral over a grid) of exp log_prob is one, or log_prob is refused."""
+    kind = tasks.density_kind(row)
+    assert (kind == "explicit") is can(example.subject, "score")
+    if kind == "explicit" and example.events is not None:
+        total = example.subject.log_prob(example.events).exp().sum()
+        assert abs(float(total.detach()) - 1) < 1e-3
+    elif kind == "explicit" and getattr(example.law, "event_shape", None) == torch.Size([2]):
+        axis = (torch.arange(600, dtype=torch.float64) + 0.5) * 0.04 - 12
+        density = example.subject.log_prob(torch.cartesian_prod(axis, axis)).exp()
+        assert abs(float(density.sum() * 0.04**2) - 1) < 1e-3
+    assert (kind == "bounded") is (example.log_prob is not None)
 
 
 def test_bounds_lie_below_the_law(row, example):

@@ -105,6 +105,18 @@ class Automaton:
             alive.append(alive[-1][self.next_state].any(-1))
         return torch.stack(alive[::-1])
 
+    def num_strings(self, length: int) -> int:
+        """Number of accepted strings of exactly this length, without writing them down.
+
+        With M[s, s'] the number of symbols that lead from s to s', the count is the sum over
+        accepting s of (M^T)[start, s]; here row by row, in whole numbers of any size.
+        """
+        moves, accepting = self.next_state.tolist(), self.accepting.tolist()
+        counts = [int(accepts) for accepts in accepting]
+        for _ in range(check_int("length", length, low=1)):
+            counts = [sum(counts[state] for state in row) for row in moves]
+        return counts[self.start]
+
     def strings(self, length: int) -> Int[Tensor, "strings length"]:
         """All accepted strings of exactly this length, in lexicographic order."""
         alive = self.completable(length)
