@@ -17,7 +17,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_utils.arguments import ArgumentError, check_int, check_tensor
-from course_utils.distributions import sample_categorical
 
 _MOST_NODES = 4_000_000
 
@@ -127,8 +126,10 @@ class GridLaw:
             Exact for the density that is constant on each cell.
         """
         check_int("num_samples", num_samples, low=1)
-        logits = self.log_density.flatten().expand(num_samples, -1)
-        drawn = self.nodes[sample_categorical(logits, generator)]
+        cumulative = self.probs.flatten().cumsum(0)
+        level = cumulative.new_empty(num_samples).uniform_(generator=generator)
+        index = torch.searchsorted(cumulative, level * cumulative[-1], right=True)
+        drawn = self.nodes[index.clamp_max(len(cumulative) - 1)]
         cell = torch.stack([axis[1] - axis[0] for axis in self.axes])
         return drawn + cell * (torch.empty_like(drawn).uniform_(generator=generator) - 0.5)
 
