@@ -12,7 +12,8 @@ Seen from the other side, with the *adjoint* generator f°(s) = s f(1/s),
     q f(p / q) = p f°(q / p),        D_f(p ‖ q) = D_f°(q ‖ p).
 
 So f and f° are needed between 0 and 1 only: one takes the left form where p ≤ q and the right one
-elsewhere. That avoids overflow, and the limits at zero are the cost of the two mistakes there are:
+elsewhere. Both are written as functions of u = log t ≤ 0, f(e^u), so that nothing overflows and
+all derivatives exist, far out in the tails of a density too. The limits at zero are the cost of the two mistakes there are:
 f(0) for mass that q has and p has not, f°(0) for mass that p has and q has not.
 """
 
@@ -27,9 +28,7 @@ from course_utils.arguments import ArgumentError, check_number, check_tensor
 from course_utils.distributions import check_probabilities
 
 Curve = Callable[[Tensor], Tensor]
-"""A function of ratios, elementwise."""
-
-_LARGEST_LOG_RATIO = 700.0
+"""A function of the logarithm of a ratio, elementwise."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class FDivergence:
 
     Attributes:
         name: What it is called.
-        generator: f on [0, 1]; at 0 its limit, which may be infinite.
-        adjoint: f°(s) = s f(1/s) on [0, 1]; at 0 its limit, which may be infinite.
+        generator: u ↦ f(e^u) for u ≤ 0; at −∞ the limit f(0), which may be infinite.
+        adjoint: u ↦ f°(e^u) with f°(s) = s f(1/s); at −∞ the limit f°(0), which may be infinite.
 
     Source:
         [ali1966general].
@@ -66,12 +65,14 @@ class FDivergence:
             ArgumentError: p or q is no probability table, or their shapes differ.
 
         Accuracy:
-            Exact, with ratios held between e^−700 and e^700.
+            Exact.
         """
         check_probabilities("p", p.detach())
         check_probabilities("q", q.detach())
         if p.shape != q.shape:
-            raise ArgumentError(f"q: expected the shape {tuple(p.shape)} of p, got {tuple(q.shape)}")
+            raise ArgumentError(
+                f"q: expected the shape {tuple(p.shape)} of p, got {tuple(q.shape)}"
+            )
         return self.terms(p.log(), q.log()).sum(-1)
 
     def terms(
@@ -87,11 +88,8 @@ class FDivergence:
             One term per element, differentiable where both are positive.
         """
         log_ratio = log_p - log_q
-        size = log_ratio.abs()
-        size = torch.where(size.isinf(), size, size.clamp_max(_LARGEST_LOG_RATIO))
-        ratio = torch.exp(-size)
-        smaller = log_q.exp() * self.generator(ratio)
-        larger = log_p.exp() * self.adjoint(ratio)
+        smaller = log_q.exp() * self.generator(log_ratio.clamp_max(0.0))
+        larger = log_p.exp() * self.adjoint((-log_ratio).clamp_max(0.0))
         terms = torch.where(log_ratio <= 0, smaller, larger)
         return torch.where(log_ratio.isnan(), torch.zeros_like(terms), terms)
 
@@ -102,10 +100,9 @@ class FDivergence:
             ArgumentError: A ratio is negative.
         """
         check_tensor("ratio", ratio, dtype="float", low=0)
-        beyond = ratio.clamp_min(1.0)
-        return torch.where(
-            ratio <= 1, self.generator(ratio.clamp_max(1.0)), beyond * self.adjoint(1 / beyond)
-        )
+        log_ratio = ratio.log()
+        below, above = log_ratio.clamp_max(0.0), (-log_ratio).clamp_max(0.0)
+        return torch.where(ratio <= 1, self.generator(below), ratio * self.adjoint(above))
 
     def reversed(self, name: str) -> "FDivergence":
         """The divergence with p and q exchanged, D(p ‖ q) = D_f(q ‖ p), under a new name."""
@@ -116,11 +113,17 @@ def _symmetric(name: str, generator: Curve) -> FDivergence:
     return FDivergence(name, generator, generator)
 
 
-def _jensen_shannon(t: Tensor) -> Tensor:
-    return (torch.xlogy(t, t) - (1 + t) * torch.log((1 + t) / 2)) / 2
+def _t_log_t(u: Tensor) -> Tensor:
+    """t log t at t = e^u, with the limit 0."""
+    return u.exp() * u.clamp_min(-1e4)
 
 
-KL = FDivergence("forward KL", lambda t: torch.xlogy(t, t), lambda s: -s.log())
+def _jensen_shannon(u: Tensor) -> Tensor:
+    one_more = 1 + u.exp()
+    return (_t_log_t(u) - one_more * torch.log(one_more / 2)) / 2
+
+
+KL = FDivergence("forward KL", _t_log_t, lambda u: -u)
 """Kullback-Leibler divergence Σ p log(p/q): f(t) = t log t; infinite where q misses mass of p."""
 
 REVERSE_KL = KL.reversed("reverse KL")
@@ -129,13 +132,15 @@ REVERSE_KL = KL.reversed("reverse KL")
 JENSEN_SHANNON = _symmetric("Jensen-Shannon", _jensen_shannon)
 """½ KL(p‖m) + ½ KL(q‖m) with m = (p + q)/2, at most log 2; [lin1991divergence]."""
 
-TOTAL_VARIATION = _symmetric("total variation", lambda t: (1 - t).abs() / 2)
+TOTAL_VARIATION = _symmetric("total variation", lambda u: (1 - u.exp()) / 2)
 """½ Σ |p − q|, the largest difference of the probabilities of any event, at most 1."""
 
-SQUARED_HELLINGER = _symmetric("squared Hellinger", lambda t: (1 - t.sqrt()) ** 2 / 2)
+SQUARED_HELLINGER = _symmetric("squared Hellinger", lambda u: (1 - (u / 2).exp()) ** 2 / 2)
 """½ Σ (√p − √q)² = 1 − Σ √(pq), at most 1."""
 
-CHI_SQUARE = FDivergence("chi-square", lambda t: (1 - t) ** 2, lambda s: (1 - s) ** 2 / s)
+CHI_SQUARE = FDivergence(
+    "chi-square", lambda u: (1 - u.exp()) ** 2, lambda u: (1 - u.exp()) ** 2 * (-u).exp()
+)
 """Pearson's Σ (p − q)²/q: f(t) = (t − 1)²; the variance of the weights p/q under q."""
 
 FAMILY = (KL, REVERSE_KL, JENSEN_SHANNON, TOTAL_VARIATION, SQUARED_HELLINGER, CHI_SQUARE)
@@ -164,10 +169,10 @@ def alpha_divergence(alpha: float) -> FDivergence:
 
     def generator(power: float) -> Curve:
         if power == 1:
-            return lambda t: torch.xlogy(t, t) - t + 1
+            return lambda u: _t_log_t(u) - u.exp() + 1
         if power == 0:
-            return lambda t: t - 1 - t.log()
+            return lambda u: u.exp() - 1 - u
         scale = power * (power - 1)
-        return lambda t: (t**power - power * t + power - 1) / scale
+        return lambda u: ((power * u).exp() - power * u.exp() + power - 1) / scale
 
     return FDivergence(f"alpha = {alpha:g}", generator(alpha), generator(1 - alpha))

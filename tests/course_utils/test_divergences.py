@@ -144,6 +144,17 @@ def test_gradient_flows_through_the_terms(generator):
         torch.testing.assert_close(gradient, numeric.detach(), rtol=1e-5, atol=1e-8)
 
 
+def test_slope_where_both_laws_agree(generator):
+    """There the two forms of a term meet; the derivative of q f(p/q) by log q is −q f'(1)."""
+    log_p = sample_dirichlet((5,), 1.0, generator).log()
+    for divergence, slope in ((KL, -1.0), (REVERSE_KL, 1.0), (CHI_SQUARE, 0.0)):
+        log_q = log_p.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(
+            divergence.terms(log_p, log_q).sum(), log_q, create_graph=True
+        )
+        torch.testing.assert_close(gradient, slope * log_p.exp(), rtol=0, atol=1e-14)
+
+
 def test_wrong_input_is_one_line(as_user):
     good = torch.tensor([0.5, 0.5])
     with pytest.raises(ArgumentError, match="p: expected probabilities that sum to 1"):

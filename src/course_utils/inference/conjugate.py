@@ -77,7 +77,7 @@ class BetaBernoulli:
         """
         self._count(tosses)
         seen = tosses.double().cumsum(0) - tosses
-        total = torch.arange(len(tosses), device=tosses.device) + self.heads + self.tails
+        total = torch.arange(len(tosses)).to(seen) + self.heads + self.tails
         chance = (self.heads + seen) / total
         return torch.where(tosses == 1, chance, 1 - chance).log()
 
@@ -164,7 +164,7 @@ class NormalMean:
         """
         check_tensor("x", x, shape=("n",), dtype="float")
         x = x.double()
-        seen = torch.arange(len(x), device=x.device)
+        seen = torch.arange(len(x)).to(x)
         variance = 1 / (1 / self.std**2 + seen / self.noise**2)
         pull = self.mean / self.std**2 + (x.cumsum(0) - x) / self.noise**2
         return gaussian_log_prob(x, variance * pull, (variance + self.noise**2).log() / 2)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from course_utils.arguments import ArgumentError, check_int, check_number, check_tensor
 from course_utils.distributions import categorical_entropy
-from course_utils.gaussians import DiagonalGaussian, Gaussian
+from course_utils.gaussians import Gaussian
 
 
 class GaussianAscent(NamedTuple):

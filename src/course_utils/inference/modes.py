@@ -157,7 +157,7 @@ def _checked(mode: Mode, gradient: Tensor) -> Mode:
         raise ArgumentError("log_density: expected a maximum, got a point that is flat or a saddle")
     left = float(gradient @ torch.linalg.solve(mode.precision, gradient)) / 2
     if left > 1e-9 * max(1.0, abs(float(mode.log_density))):
-        raise ArgumentError("log_density: expected a smooth maximum, got a climb that stopped early")
+        raise ArgumentError("log_density: expected a smooth maximum, got one cut short")
     return mode
 
 
@@ -188,8 +188,23 @@ def fisher_information(
     """
     check_tensor("parameters", parameters, shape=("dim",), dtype="float")
     check_probabilities("weights", weights)
-    scores = torch.func.jacrev(log_prob)(parameters)
-    if scores.shape != (len(weights), len(parameters)):
-        expected = f"({len(weights)},), one per weight"
-        raise ArgumentError(f"log_prob: expected shape {expected}, got {tuple(scores.shape[:-1])}")
+    scores = _scores(log_prob, parameters, len(weights))
     return torch.einsum("n,ni,nj->ij", weights, scores, scores)
+
+
+def _scores(log_prob: Callable[[Tensor], Tensor], parameters: Tensor, count: int) -> Tensor:
+    """Jacobian (states, dim) by one backward pass per parameter.
+
+    Jᵀu is linear in u, so its derivative by u is a column of J for each of its few entries.
+    """
+    with torch.enable_grad():
+        theta = parameters.detach().requires_grad_()
+        values = log_prob(theta)
+        if values.shape != (count,):
+            expected = f"({count},), one per weight"
+            raise ArgumentError(f"log_prob: expected shape {expected}, got {tuple(values.shape)}")
+        direction = torch.zeros_like(values, requires_grad=True)
+        options = {"retain_graph": True, "materialize_grads": True}
+        (mixed,) = torch.autograd.grad(values, theta, direction, create_graph=True, **options)
+        columns = [torch.autograd.grad(entry, direction, **options)[0] for entry in mixed]
+    return torch.stack(columns, 1).detach()

@@ -70,7 +70,7 @@ def test_wrong_input_is_one_line(as_user):
         GridLaw.of(lambda z: z[:, 0] - math.inf, [axis])
     with pytest.raises(ArgumentError, match="number of nodes: expected"):
         GridLaw.of(lambda z: z[:, 0], [axis.repeat(1)] * 10)
-    grid = GridLaw.of(lambda z: -z[:, 0] ** 2, [axis])
+    grid = GridLaw.of(lambda z: -(z[:, 0] ** 2), [axis])
     with pytest.raises(ArgumentError, match="values: expected 5, one per node, got 4"):
         grid.expectation(torch.ones(4, dtype=torch.float64))
     with pytest.raises(ArgumentError, match="dimension: expected"):

@@ -32,9 +32,7 @@ def test_a_gaussian_is_found_exactly(generator):
 def test_laplace_of_the_gamma_integral_is_stirlings_formula():
     """∫ t^n e^−t dt = n! with t = e^u: mode u = log(n + 1), curvature n + 1."""
     n = 9.0
-    mode = find_mode(
-        lambda u: (n + 1) * u[0] - u[0].exp(), torch.zeros(1, dtype=torch.float64)
-    )
+    mode = find_mode(lambda u: (n + 1) * u[0] - u[0].exp(), torch.zeros(1, dtype=torch.float64))
     assert float(mode.point) == pytest.approx(math.log(n + 1), abs=1e-10)
     stirling = (n + 1) * math.log(n + 1) - (n + 1) + 0.5 * math.log(2 * math.pi / (n + 1))
     assert float(mode.log_evidence) == pytest.approx(stirling, abs=1e-10)
@@ -112,11 +110,9 @@ def test_estimate_error_and_invariance_of_one_exponential_sample(generator):
 @pytest.mark.concept("learn.mle-asymptotics")
 def test_bootstrap_agrees_with_the_information(generator):
     x = torch.empty(400, dtype=torch.float64).exponential_(3.0, generator=generator)
-    values = bootstrap(
-        lambda c: c.sum() / (c @ x), len(x), num_resamples=2000, generator=generator
-    )
+    values = bootstrap(lambda c: c.sum() / (c @ x), len(x), num_resamples=2000, generator=generator)
     standard_error = 1 / float(x.mean()) / 20
-    spread = float((x.std(correction=0) / x.mean()))  # one for an exact exponential
+    spread = float(x.std(correction=0) / x.mean())  # one for an exact exponential
     assert float(values.std()) == pytest.approx(standard_error * spread, rel=0.1)
 
 
@@ -155,7 +151,7 @@ def test_information_is_the_expected_curvature():
         return torch.stack([t[0], t[1] * t[0], t[1] ** 2, t[0] * 0]).log_softmax(-1)
 
     probs = log_prob(theta).exp()
-    curvature = torch.func.hessian(lambda t: probs @ log_prob(t))(theta)
+    curvature = torch.autograd.functional.hessian(lambda t: probs @ log_prob(t), theta)
     torch.testing.assert_close(fisher_information(log_prob, theta, probs), -curvature)
 
 
