@@ -13,8 +13,9 @@ Seen from the other side, with the *adjoint* generator f°(s) = s f(1/s),
 
 So f and f° are needed between 0 and 1 only: one takes the left form where p ≤ q and the right one
 elsewhere. Both are written as functions of u = log t ≤ 0, f(e^u), so that nothing overflows and
-all derivatives exist, far out in the tails of a density too. The limits at zero are the cost of the two mistakes there are:
-f(0) for mass that q has and p has not, f°(0) for mass that p has and q has not.
+all derivatives exist, far out in the tails of a density too. The limits at zero are the cost of
+the two mistakes there are: f(0) for mass that q has and p has not, f°(0) for mass that p has and q
+has not.
 """
 
 from collections.abc import Callable
