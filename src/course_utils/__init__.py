@@ -9,6 +9,8 @@ Modules, left to right; each imports only from modules to its left:
     tasks          sample, score, infer, learn: the four questions and who can answer them
     lineage        which model answers which shortcoming of which other
     distributions  exact densities and the output heads built on them
+    divergences    f-divergences between probability tables and densities
+    coding         words of bits for symbols of known probability
     gaussians      Gaussian laws as objects: draw, score, compare
     logistic_mixtures  output heads for ordered levels and for whole pixels
     families       the classical families of distributions and what leads from one to another
@@ -17,6 +19,7 @@ Modules, left to right; each imports only from modules to its left:
     nets           building blocks of networks
     samplers       one short function per sampling algorithm
     objectives     losses and their gradients as functions of callables
+    inference      posteriors: conjugate, by quadrature, by modes, by mean field
     models         one file or folder per family
     training       fit(): the one training loop
     metrics        how far from the truth, with units

@@ -162,3 +162,17 @@ def test_head_with_known_noise_is_the_normal_law(generator, as_user):
     ):
         with pytest.raises(ArgumentError, match=message):
             call()
+
+
+def test_fisher_divergence_by_autograd_and_draws(generator):
+    """Scores by differentiation of torch.distributions, averaged over draws of the first law."""
+    p, q = full(generator, 3), full(generator, 3)
+    z = p.sample(200_000, generator).requires_grad_()
+    laws = [distributions.MultivariateNormal(g.mean, g.covariance) for g in (p, q)]
+    scores = [torch.autograd.grad(law.log_prob(z).sum(), z)[0] for law in laws]
+    values = (scores[0] - scores[1]).square().sum(1)
+    error = float(values.std()) / math.sqrt(len(values))
+    assert abs(float(values.mean() - p.fisher(q))) < 4 * error
+    assert abs(float(p.fisher(p))) < 1e-12
+    line = [Gaussian(torch.tensor([m]), torch.tensor([[v]])) for m, v in ((0.0, 4.0), (1.0, 1.0))]
+    assert float(line[0].fisher(line[1])) == pytest.approx((1 - 0.25) ** 2 * 4 + 1, rel=1e-6)
