@@ -1,5 +1,6 @@
-"""Draws from a law one cannot call directly: turn a uniform number, refuse, or weigh.
+"""Draws from a law one cannot call directly: go level by level, turn a number, refuse, or weigh.
 
+top down      draw what has no parents, then each level given the one above: exact
 inverse CDF   x = F⁻¹(u), u uniform: exact, in one dimension
 rejection     draw from q, keep with probability p(x) / (c q(x)): exact, needs p ≤ c q
 importance    draw from q, keep all, each with the weight p(x) / q(x); needs q > 0 where p > 0
@@ -8,7 +9,7 @@ Densities may be unnormalised. How good the weights are is told by ``metrics.sam
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -48,6 +49,45 @@ class Weighted(NamedTuple):
 
     samples: Shaped[Tensor, "samples ..."]
     log_weights: Float[Tensor, " samples"]
+
+
+def top_down(
+    num_samples: int,
+    *,
+    prior: Propose,
+    conditionals: Sequence[Callable[[Tensor, torch.Generator | None], Tensor]],
+    generator: torch.Generator | None = None,
+) -> list[Tensor]:
+    """Ancestral sampling of a hierarchy: z_L ~ p(z_L), then z_l ~ p(z_l | z_{l+1}), at last x.
+
+    The chance of a path is the product of the chances of its steps, which is the joint law.
+
+    Args:
+        num_samples: How many paths.
+        prior: Draws z_L.
+        conditionals: For each level below the top, from the top down: draws it given the level
+            above, one draw for each row.
+        generator: Source of randomness.
+
+    Returns:
+        All levels, top first; the last one is x.
+
+    Raises:
+        ArgumentError: A level has another number of rows than the one above it.
+
+    Accuracy:
+        Exact.
+    """
+    check_int("num_samples", num_samples, low=1)
+    levels = [prior(num_samples, generator)]
+    for draw in conditionals:
+        levels.append(draw(levels[-1], generator))
+    for level in levels:
+        if len(level) != num_samples:
+            raise ArgumentError(
+                f"conditionals: expected {num_samples} draws of every level, got {len(level)}"
+            )
+    return levels
 
 
 def quantile(
