@@ -178,7 +178,7 @@ def blahut_arimoto(
         log_total = scores.logsumexp(-1, keepdim=True)
         channel = (scores - log_total).exp()
         growth = (source.log()[:, None] - slope * distortion - log_total).logsumexp(0)
-        gap = float(growth.max())
+        gap = max(0.0, float(growth.max()))
         if gap < tolerance:
             break
         log_output = log_output + growth

@@ -46,10 +46,13 @@ def test_error_is_the_integral_of_the_smaller_joint_density(weight):
     model = two_bells(weight, 0.8)
     form = logistic_form(model)
     edge = float(-form.bias / form.weight[0])
-    density = [lambda x, y=y: float(model.log_joint(torch.tensor([[x]]).double())[0, y].exp())
-               for y in (0, 1)]  # fmt: skip
-    missed = quad(density[1], -15, edge, epsabs=1e-13, points=[-1, 1])[0]
-    false = quad(density[0], edge, 15, epsabs=1e-13, points=[-1, 1])[0]
+
+    def density(x, y):
+        return float(model.log_joint(torch.tensor([[x]], dtype=torch.float64))[0, y].exp())
+
+    close = {"epsabs": 1e-13, "epsrel": 1e-12, "limit": 200}
+    missed = quad(density, -15, edge, args=(1,), **close)[0]
+    false = quad(density, edge, 15, args=(0,), **close)[0]
     assert bayes_error(model) == pytest.approx(missed + false, abs=1e-10)
 
 
@@ -59,9 +62,9 @@ def test_posterior_is_the_ratio_with_the_evidence_from_quadrature():
     model = two_bells(0.3)
     for x in (-2.0, 0.1, 1.7):
         half = 1e-5
-        parts = [w * (norm.cdf(x + half, m) - norm.cdf(x - half, m))
-                 for w, m in ((0.7, -1), (0.3, 1))]  # fmt: skip
-        found = model.posterior(torch.tensor([[x]]).double())[0, 1].item()
+        bins = [norm.cdf(x + half, m) - norm.cdf(x - half, m) for m in (-1, 1)]
+        parts = [0.7 * bins[0], 0.3 * bins[1]]
+        found = model.posterior(torch.tensor([[x]], dtype=torch.float64))[0, 1].item()
         assert found == pytest.approx(parts[1] / sum(parts), abs=1e-9)
 
 
