@@ -253,6 +253,22 @@ CAPABILITIES = (
     ),
     _weighted("β-VAE", "latent.beta.BetaVAE"),
     _weighted("FactorVAE", "latent.factor.FactorVAE"),
+    Capability(
+        "Gaussian mixture",
+        "course_utils.models.classical.mixture.GaussianMixture",
+        "exact",
+        "exact",
+        "exact",
+        "absent",
+    ),
+    Capability(
+        "Factor analysis",
+        "course_utils.models.classical.factor_analysis.FactorAnalysis",
+        "exact",
+        "exact",
+        "exact",
+        "absent",
+    ),
 )
 """The table of all families."""
 
