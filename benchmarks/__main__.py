@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks import (
+    classical,
     features,
     likelihoods,
     quantiser,
@@ -36,6 +37,7 @@ WORK: tuple[Work, ...] = (
     *signals.WORK,
     *stepwise.WORK,
     *quantiser.WORK,
+    *classical.WORK,
 )
 COLUMNS = ("work", "peer", "ours ms", "peer ms", "ratio", "quartiles", "difference")
 

@@ -260,6 +260,20 @@ CAPABILITIES = (
         "exact",
         "exact",
         "exact",
+        "Gaussian mixture",
+        "course_utils.models.classical.mixture.GaussianMixture",
+        "exact",
+        "exact",
+        "exact",
+        "absent",
+    ),
+    Capability(
+        "Factor analysis",
+        "course_utils.models.classical.factor_analysis.FactorAnalysis",
+        "exact",
+        "exact",
+        "exact",
+        "absent",
     ),
 )
 """The table of all families."""

@@ -409,6 +409,27 @@ def linear_hierarchy(cls) -> Example:
     return Example(model, law=law, hidden=(prior, given))
 
 
+def gaussian_mixture(cls) -> Example:
+    world = plane_mixture(load("course_utils.worlds.plane.PlaneMixture"))
+    parts = world.subject
+    model = cls(parts.weights, parts.means, parts.covariances)
+    return Example(model, law=world.law, hidden=world.hidden)
+
+
+def factor_analysis(cls) -> Example:
+    weight = torch.randn(3, 2, generator=seeded(), dtype=torch.float64)
+    noise = torch.tensor([0.2, 0.5, 1.1], dtype=torch.float64)
+    model = cls(weight, torch.tensor([1.0, 0.0, -1.0], dtype=torch.float64), noise)
+    prior = distributions.MultivariateNormal(torch.zeros(2).double(), torch.eye(2).double())
+
+    def given(z):
+        mean = z @ weight.mT + model.bias
+        return distributions.Independent(distributions.Normal(mean, noise.sqrt()), 1)
+
+    law = distributions.MultivariateNormal(model.bias, weight @ weight.mT + noise.diag())
+    return Example(model, law=law, hidden=(prior, given))
+
+
 def two_levels(cls) -> Example:
     torch.manual_seed(0)
     model = cls.of_perceptrons((3,), (1, 1), CategoricalHead(2), 4).double()
@@ -491,6 +512,8 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "β-VAE": variational_with(1, beta=4.0),
     "FactorVAE": variational_with(2, gamma=3.0),
     "Table with a hidden variable": hidden_table,
+    "Gaussian mixture": gaussian_mixture,
+    "Factor analysis": factor_analysis,
 }
 
 

@@ -17,30 +17,62 @@ settings by keyword. The leading axes of the state count independent chains, as 
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from course_utils.arguments import ArgumentError, check_int, check_number, check_tensor
+from course_utils.samplers.acceptance import (
+    LogDensity,
+    Transition,
+    accept_or_stay,
+    current_log_density,
+)
 
-LogDensity = Callable[[Tensor], Tensor]
-"""Points (chains, dim) to unnormalised log densities (chains,), in nats."""
+Proposal = Callable[[Tensor, torch.Generator | None], Tensor]
+"""``(state, generator) -> proposed state``, of the same shape."""
+
+LogProposal = Callable[[Tensor, Tensor], Tensor]
+"""``(x, y) -> log g(x → y)`` up to a constant, in nats, one per chain."""
 
 
-class Transition(NamedTuple):
-    """One step of many chains.
+def metropolis_hastings(
+    state: Shaped[Tensor, "..."],
+    log_density: LogDensity,
+    *,
+    propose: Proposal,
+    log_proposal: LogProposal | None = None,
+    generator: torch.Generator | None = None,
+) -> Transition:
+    """Metropolis-Hastings with any proposal: draw y ~ g(x → ·), then accept it or stay at x.
 
-    Attributes:
-        state: The chains after the step, axes ``(*chains, *event)``.
-        accepted: Whether each chain took its proposal; the mean is the acceptance rate.
-        log_acceptance: Log of the acceptance probability, ≤ 0, axes ``chains``.
+    Args:
+        state: x, numbers or whole numbers, axes ``(*chains, *event)``.
+        log_density: log p up to a constant, from the state to the axes ``chains``.
+        propose: Draws y given x.
+        log_proposal: log g(x → y). Leave it out only if g(x → y) = g(y → x) for all x and y; then
+            the ratio of proposals is one.
+        generator: Source of randomness.
+
+    Returns:
+        The next state, with what was accepted.
+
+    Raises:
+        ArgumentError: One line: which argument, what was expected, what came.
+
+    Accuracy:
+        Leaves p invariant exactly if ``log_proposal`` is the log density of ``propose``.
+
+    Source:
+        [metropolis1953equation], [hastings1970monte].
     """
-
-    state: Shaped[Tensor, "..."]
-    accepted: Bool[Tensor, "..."]
-    log_acceptance: Float[Tensor, "..."]
+    check_tensor("state", state)
+    proposal = propose(state, generator)
+    log_ratio = log_density(proposal) - current_log_density(log_density, state)
+    if log_proposal is not None:
+        log_ratio = log_ratio + log_proposal(proposal, state) - log_proposal(state, proposal)
+    return accept_or_stay(state, proposal, log_ratio, generator)
 
 
 def random_walk(
@@ -70,8 +102,8 @@ def random_walk(
     """
     _check(state, step_size)
     proposal = state + step_size * _normal_like(state, generator)
-    log_ratio = log_density(proposal) - _current(log_density, state)
-    return _accept(state, proposal, log_ratio, generator)
+    log_ratio = log_density(proposal) - current_log_density(log_density, state)
+    return accept_or_stay(state, proposal, log_ratio, generator)
 
 
 def hamiltonian(
@@ -109,13 +141,13 @@ def hamiltonian(
     """
     _check(state, step_size)
     momentum = _normal_like(state, generator)
-    before = _current(log_density, state)
+    before = current_log_density(log_density, state)
     proposal, arrived = leapfrog(
         state, momentum, log_density, step_size=step_size, num_steps=num_steps
     )
     axes = before.ndim
     kinetic = (momentum.square() - arrived.square()).flatten(axes).sum(-1) / 2
-    return _accept(state, proposal, log_density(proposal) - before + kinetic, generator)
+    return accept_or_stay(state, proposal, log_density(proposal) - before + kinetic, generator)
 
 
 def langevin(
@@ -181,9 +213,9 @@ def gibbs_sweep(
     new = state.clone()
     for i in range(state.shape[-1]):
         new[..., i] = 0
-        off = _current(log_density, new)
+        off = current_log_density(log_density, new)
         new[..., i] = 1
-        logit = _current(log_density, new) - off
+        logit = current_log_density(log_density, new) - off
         uniform = torch.rand(logit.shape, generator=generator, dtype=state.dtype, device=new.device)
         new[..., i] = (uniform < logit.sigmoid()).to(state.dtype)
     return Transition(new, torch.ones_like(off, dtype=torch.bool), torch.zeros_like(off))
@@ -231,33 +263,6 @@ def _score(log_density: LogDensity, x: Tensor) -> Tensor:
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         return torch.autograd.grad(log_density(x).sum(), x)[0]
-
-
-def _accept(
-    state: Tensor, proposal: Tensor, log_ratio: Tensor, generator: torch.Generator | None
-) -> Transition:
-    """Take the proposal with probability min(1, ratio), chain by chain."""
-    log_ratio = torch.where(log_ratio.isnan(), -torch.inf, log_ratio.detach())
-    log_acceptance = log_ratio.clamp_max(0)
-    uniform = torch.rand(
-        log_ratio.shape, generator=generator, dtype=log_ratio.dtype, device=log_ratio.device
-    )
-    accepted = uniform < log_acceptance.exp()
-    mask = accepted.reshape(accepted.shape + (1,) * (state.ndim - accepted.ndim))
-    return Transition(torch.where(mask, proposal, state), accepted, log_acceptance)
-
-
-def _current(log_density: LogDensity, state: Tensor) -> Tensor:
-    """The log density where the chains stand, after a look at its shape and values."""
-    value = log_density(state).detach()
-    if value.shape != state.shape[: value.ndim]:
-        expected = f"the leading axes of the state's {tuple(state.shape)}"
-        raise ArgumentError(
-            f"log_density(state): expected {expected}, got shape {tuple(value.shape)}"
-        )
-    if bool((value.isnan() | value.isposinf()).any()):
-        raise ArgumentError("log_density(state): expected numbers or -inf, got NaN or +inf")
-    return value
 
 
 def _normal_like(x: Tensor, generator: torch.Generator | None) -> Tensor:

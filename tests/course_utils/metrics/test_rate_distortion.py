@@ -8,7 +8,11 @@ import torch
 from scipy.optimize import minimize
 
 from course_utils.arguments import ArgumentError
-from course_utils.metrics.rate_distortion import gaussian_rate_distortion, reverse_water_filling
+from course_utils.metrics.rate_distortion import (
+    blahut_arimoto,
+    gaussian_rate_distortion,
+    reverse_water_filling,
+)
 
 VARIANCES = torch.tensor([0.35, 6.0, 1.5, 0.15, 3.0, 0.7], dtype=torch.float64)
 
@@ -33,26 +37,15 @@ def test_curve_is_the_minimum_of_the_convex_program(distortion):
     np.testing.assert_allclose(point.distortions.numpy(), found.x, atol=2e-4)
 
 
-def blahut_arimoto(points: torch.Tensor, weights: torch.Tensor, slope: float) -> tuple:
-    """Rate and distortion of a discrete source at one slope, by alternating minimisation."""
-    cost = (points[:, None] - points) ** 2
-    output = torch.full_like(weights, 1 / len(weights))
-    for _ in range(400):
-        channel = (output.log() - slope * cost).softmax(1)
-        output = (weights @ channel).clamp_min(1e-300)
-    joint = weights[:, None] * channel
-    rate = torch.special.xlogy(joint, channel / output).sum()
-    return float(rate), float((joint * cost).sum())
-
-
 @pytest.mark.parametrize("slope", [0.8, 2.0])
 def test_one_component_is_what_blahut_and_arimoto_compute(slope):
     """A Gaussian of variance 1.5 on a fine grid; the grid and 400 rounds cost below 1e-3."""
     points = torch.linspace(-6, 6, 241, dtype=torch.float64)
     weights = (-(points**2) / 3).softmax(0)
-    rate, distortion = blahut_arimoto(points, weights, slope)
-    point = gaussian_rate_distortion(torch.tensor([1.5], dtype=torch.float64), distortion)
-    assert point.rate == pytest.approx(rate, abs=1e-3)
+    squares = (points[:, None] - points).square()
+    coded = blahut_arimoto(weights, squares, slope, num_steps=400)
+    point = gaussian_rate_distortion(torch.tensor([1.5], dtype=torch.float64), coded.distortion)
+    assert point.rate == pytest.approx(coded.rate, abs=1e-3)
     assert point.level == pytest.approx(1 / (2 * slope), abs=2e-3)
 
 
