@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course_utils.arguments import check_int, check_number, check_tensor
+from course_utils.arguments import ArgumentError, check_int, check_number, check_tensor
 from course_utils.distributions import sample_categorical
 from course_utils.tasks import absent
 
@@ -271,7 +271,8 @@ def checkerboard_gibbs(
     """
     check_tensor("s", s, shape=("...", "rows", "columns"), dtype="integer", low=-1, high=1)
     for name, side in zip(("rows", "columns"), s.shape[-2:], strict=True):
-        check_int(f"{name} / 2 · 2", side + side % 2, high=side)
+        if side % 2:
+            raise ArgumentError(f"s: expected an even number of {name}, got {side}")
     rows, columns = (torch.arange(n, device=s.device) for n in s.shape[-2:])
     black = (rows[:, None] + columns) % 2 == 0
     for _ in range(check_int("num_sweeps", num_sweeps, low=1)):

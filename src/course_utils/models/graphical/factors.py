@@ -171,7 +171,10 @@ def all_levels(factors: Iterable[Factor]) -> dict[int, int]:
 
 
 def potts(
-    edges: Iterable[tuple[int, int]], couplings: Iterable[float], *, fields: Mapping[int, float] = {}
+    edges: Iterable[tuple[int, int]],
+    couplings: Iterable[float],
+    *,
+    fields: Mapping[int, float] = {},
 ) -> tuple[Factor, ...]:
     """Factors of binary variables that like to agree or to differ, in float64.
 

@@ -124,7 +124,9 @@ class StateSpace:
             mean = mean + error @ gain.mT
             kept = identity - gain @ self.emission
             cov = kept @ cov @ kept.mT + gain @ self.emission_noise @ gain.mT
-            found.append((*before, mean, cov, multivariate_gaussian_log_prob(error, zero, surprise)))
+            found.append(
+                (*before, mean, cov, multivariate_gaussian_log_prob(error, zero, surprise))
+            )
         before, cov_before, after, cov_after, terms = zip(*found, strict=True)
         predicted = States(torch.stack(before, 1), torch.stack(cov_before))
         updated = States(torch.stack(after, 1), torch.stack(cov_after))

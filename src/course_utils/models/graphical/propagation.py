@@ -90,9 +90,7 @@ def _variable_messages(up: dict[Edge, Tensor]) -> dict[Edge, Tensor]:
     }
 
 
-def _factor_messages(
-    factors: Sequence[Factor], down: dict[Edge, Tensor]
-) -> dict[Edge, Tensor]:
+def _factor_messages(factors: Sequence[Factor], down: dict[Edge, Tensor]) -> dict[Edge, Tensor]:
     """From factors to variables: the factor times the other variables' messages, summed."""
     messages = {}
     for a, factor in enumerate(factors):
@@ -117,7 +115,9 @@ def _beliefs(
     marginals = {i: _product(m, m[0]) for i, m in sorted(incoming.items())}
     energy = sum(torch.special.xlogy(b.table, f.table).sum() for b, f in zip(joint, factors))
     entropy = sum(torch.special.entr(b.table).sum() for b in joint)
-    counted = sum((len(m) - 1) * torch.special.entr(marginals[i]).sum() for i, m in incoming.items())
+    counted = sum(
+        (len(m) - 1) * torch.special.entr(marginals[i]).sum() for i, m in incoming.items()
+    )
     return Beliefs(marginals, joint, energy + entropy - counted, changes)
 
 

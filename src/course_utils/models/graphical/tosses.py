@@ -135,9 +135,7 @@ class CoinTosses:
         """
         return self._all_joints(x).logsumexp(-1)
 
-    def posterior(
-        self, x: Int[Tensor, "batch rows tosses"]
-    ) -> Float[Tensor, "batch assignments"]:
+    def posterior(self, x: Int[Tensor, "batch rows tosses"]) -> Float[Tensor, "batch assignments"]:
         """Return p(z | x) over all ``assignments``.
 
         Accuracy:
