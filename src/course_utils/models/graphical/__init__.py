@@ -5,6 +5,7 @@ directed      Bayesian networks: program, factorisation, graph; interventions
 separation    independence read from the arrows
 elimination   summing variables out one by one, and what an order costs
 propagation   messages between factors and variables: exact on trees
+trees         spanning trees; the best tree for given data
 junction      a tree of cliques made of any graph, exact again
 tosses        a mixture of Bernoullis with priors, its parameters integrated out
 baum_welch    hidden Markov sources learnt from symbols alone
@@ -35,6 +36,7 @@ from course_utils.models.graphical.kalman import Filtered, States, StateSpace, c
 from course_utils.models.graphical.propagation import Beliefs, belief_propagation
 from course_utils.models.graphical.separation import d_separated, moral_graph
 from course_utils.models.graphical.tosses import CoinTosses
+from course_utils.models.graphical.trees import chow_liu, pairwise_information
 
 __all__ = [
     "BayesNet",
@@ -51,6 +53,7 @@ __all__ = [
     "all_levels",
     "baum_welch",
     "belief_propagation",
+    "chow_liu",
     "constant_velocity",
     "d_separated",
     "eliminate",
@@ -61,6 +64,7 @@ __all__ = [
     "marginal",
     "min_fill",
     "moral_graph",
+    "pairwise_information",
     "potts",
     "product",
     "topological_order",

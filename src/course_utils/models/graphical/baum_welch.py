@@ -53,7 +53,7 @@ class Learnt:
 def expected_counts(source: HiddenMarkovSource, x: Int[Tensor, "batch length"]) -> ExpectedCounts:
     r"""The E step: expectations of all counts given the symbols, from two passes of messages.
 
-    p(z_{t−1} = a, z_t = b | x) ∝ α_{t−1}(a) A_{ab} E_{b x_t} β_t(b), summed over sequences and steps.
+    p(z_{t−1} = a, z_t = b | x) ∝ α_{t−1}(a) A_{ab} E_{b x_t} β_t(b), summed over all steps.
 
     Accuracy:
         Exact.

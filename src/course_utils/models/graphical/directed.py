@@ -92,6 +92,7 @@ class BayesNet:
             generator: Source of randomness.
             concentration: Dirichlet parameter above zero.
         """
+        topological_order(parents)
         counts = [levels] * len(parents) if isinstance(levels, int) else list(levels)
         parents = tuple(tuple(its) for its in parents)
         shapes = [(*(counts[p] for p in its), counts[i]) for i, its in enumerate(parents)]

@@ -15,6 +15,7 @@ from torch import Tensor
 from course_utils.arguments import ArgumentError
 from course_utils.models.graphical.elimination import elimination_cost, min_fill
 from course_utils.models.graphical.factors import Factor, all_levels, product
+from course_utils.models.graphical.trees import maximum_spanning_tree
 
 
 @dataclass(frozen=True)
@@ -92,21 +93,15 @@ def maximal_cliques(cliques: Iterable[tuple[int, ...]]) -> tuple[tuple[int, ...]
 
 
 def spanning_tree(cliques: Sequence[tuple[int, ...]]) -> tuple[tuple[int, int], ...]:
-    """Links with the largest total number of shared variables that form a tree (Kruskal).
+    """Links with the largest total number of shared variables that form a tree.
 
     For the cliques of a triangulated graph every such tree has the running intersection property.
 
     Source:
         [koller2009probabilistic].
     """
-    pairs = [(i, j) for j in range(len(cliques)) for i in range(j)]
-    pairs.sort(key=lambda pair: -len(set(cliques[pair[0]]) & set(cliques[pair[1]])))
-    group, links = list(range(len(cliques))), []
-    for i, j in pairs:
-        if group[i] != group[j]:
-            links.append((i, j))
-            group = [group[i] if g == group[j] else g for g in group]
-    return tuple(links)
+    shared = [set(clique) for clique in cliques]
+    return maximum_spanning_tree(len(cliques), lambda i, j: len(shared[i] & shared[j]))
 
 
 def _potentials(

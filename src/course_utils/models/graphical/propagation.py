@@ -1,7 +1,7 @@
 r"""Belief propagation: every variable and every factor tell their neighbours what they know.
 
-    from variable i to factor a    n_ia(x_i) = \prod_{b ∋ i, b ≠ a} m_bi(x_i)
-    from factor a to variable i    m_ai(x_i) = \sum_{x_a without x_i} f_a(x_a) \prod_{j ≠ i} n_ja(x_j)
+    variable i to factor a    n_ia(x_i) = \prod_{b ≠ a} m_bi(x_i), over the factors b with x_i
+    factor a to variable i    m_ai(x_i) = \sum f_a(x_a) \prod_{j ≠ i} n_ja(x_j), over x_a but x_i
 
 On a tree a message depends only on what lies behind it, so that after as many rounds as the tree
 is wide all are final, and the products of incoming messages are the exact marginals. On a graph
@@ -113,7 +113,7 @@ def _beliefs(
     for (_, i), message in up.items():
         incoming.setdefault(i, []).append(message)
     marginals = {i: _product(m, m[0]) for i, m in sorted(incoming.items())}
-    energy = sum(torch.special.xlogy(b.table, f.table).sum() for b, f in zip(joint, factors))
+    energy = sum(torch.special.xlogy(b.table, f.table).sum() for b, f in zip(joint, factors, strict=True))
     entropy = sum(torch.special.entr(b.table).sum() for b in joint)
     counted = sum(
         (len(m) - 1) * torch.special.entr(marginals[i]).sum() for i, m in incoming.items()

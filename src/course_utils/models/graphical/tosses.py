@@ -153,7 +153,7 @@ class CoinTosses:
     ) -> Int[Tensor, "sweeps chains rows"]:
         r"""Collapsed Gibbs sampling: redraw each z_j in turn, given all the others.
 
-            p(z_j = i | z_{-j}, x) ∝ (γ + n_i) B(α + h_i + h_j, β + t_i + t_j) / B(α + h_i, β + t_i),
+            p(z_j = i | others) ∝ (γ + n_i) B(α + h_i + h_j, β + t_i + t_j) / B(α + h_i, β + t_i),
 
         where n_i, h_i and t_i count the other rows that coin i has now.
 
