@@ -32,6 +32,23 @@ class States:
     mean: Float[Tensor, "batch length state"]
     covariance: Float[Tensor, "length state state"]
 
+    def log_prob(self, z: Float[Tensor, "... length state"]) -> Float[Tensor, "..."]:
+        r"""Return \sum_t log N(z_t; mean_t, covariance_t) in nats; leading axes broadcast.
+
+        It is the density of the law with these marginals and independent steps. The states of a
+        chain are not independent given what is seen, so for more than one step it is not their
+        joint posterior.
+
+        Accuracy:
+            Exact for each step.
+        """
+        origin = self.mean.new_zeros(self.mean.shape[-1])
+        steps = [
+            multivariate_gaussian_log_prob((z - self.mean)[..., t, :], origin, covariance)
+            for t, covariance in enumerate(self.covariance)
+        ]
+        return torch.stack(steps).sum(0)
+
     def std(self) -> Float[Tensor, "length state"]:
         """Standard deviation of each coordinate at each step."""
         return self.covariance.diagonal(dim1=-2, dim2=-1).sqrt()

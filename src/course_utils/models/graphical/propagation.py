@@ -113,7 +113,9 @@ def _beliefs(
     for (_, i), message in up.items():
         incoming.setdefault(i, []).append(message)
     marginals = {i: _product(m, m[0]) for i, m in sorted(incoming.items())}
-    energy = sum(torch.special.xlogy(b.table, f.table).sum() for b, f in zip(joint, factors, strict=True))
+    energy = sum(
+        torch.special.xlogy(b.table, f.table).sum() for b, f in zip(joint, factors, strict=True)
+    )
     entropy = sum(torch.special.entr(b.table).sum() for b in joint)
     counted = sum(
         (len(m) - 1) * torch.special.entr(marginals[i]).sum() for i, m in incoming.items()

@@ -102,8 +102,8 @@ class CoinTosses:
         return self.generate(num_samples, generator)[0]
 
     def log_joint(
-        self, x: Int[Tensor, "*batch rows tosses"], z: Int[Tensor, "*batch rows"]
-    ) -> Float[Tensor, "*batch"]:
+        self, x: Int[Tensor, "*#batch rows tosses"], z: Int[Tensor, "*#batch rows"]
+    ) -> Float[Tensor, "..."]:
         r"""Return log p(x, z) with θ and π integrated out, in nats; leading axes broadcast.
 
         With n_i rows given to coin i, and h_i heads and t_i tails in them,

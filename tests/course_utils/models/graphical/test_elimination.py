@@ -34,7 +34,9 @@ TREE = ((0, 1), (0, 2), (1, 3), (1, 4), (2, 5), (2, 6), (3, 7))
 
 def random_factors(scopes, levels, generator):
     return [
-        Factor(s, torch.rand([levels[v] for v in s], generator=generator, dtype=torch.float64) + 0.1)
+        Factor(
+            s, torch.rand([levels[v] for v in s], generator=generator, dtype=torch.float64) + 0.1
+        )
         for s in scopes
     ]
 
