@@ -57,7 +57,7 @@ def eliminate(
         Exact. Values are plain products, so that hundreds of small factors can underflow.
 
     Source:
-        [zhang1994simple].
+        [koller2009probabilistic].
     """
     left = [f.observe(evidence or {}) for f in factors]
     for variable in order:
