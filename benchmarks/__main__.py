@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from benchmarks import (
     features,
+    hidden_states,
     likelihoods,
     quantiser,
     signals,
@@ -36,6 +37,7 @@ WORK: tuple[Work, ...] = (
     *signals.WORK,
     *stepwise.WORK,
     *quantiser.WORK,
+    *hidden_states.WORK,
 )
 COLUMNS = ("work", "peer", "ours ms", "peer ms", "ratio", "quartiles", "difference")
 
