@@ -45,7 +45,7 @@ def _viterbi() -> tuple[Program, Program]:
 
 
 def _learning() -> tuple[Program, Program]:
-    source, x = _chain()
+    x = _chain()[1]
     start = HiddenMarkovSource.random(
         _STATES, _SYMBOLS, torch.Generator().manual_seed(1), concentration=2.0
     )
