@@ -16,6 +16,7 @@ from tqdm import tqdm
 from benchmarks import (
     classical,
     features,
+    hidden_states,
     likelihoods,
     quantiser,
     signals,
@@ -37,7 +38,11 @@ WORK: tuple[Work, ...] = (
     *signals.WORK,
     *stepwise.WORK,
     *quantiser.WORK,
+<<<<<<< HEAD
     *classical.WORK,
+=======
+    *hidden_states.WORK,
+>>>>>>> w0-graphs
 )
 COLUMNS = ("work", "peer", "ours ms", "peer ms", "ratio", "quartiles", "difference")
 

@@ -169,6 +169,12 @@ def _weighted(family: str, path: str) -> Capability:
     return Capability(family, symbol, "exact", "bound", "estimate", "estimate")
 
 
+def _given(family: str, path: str) -> Capability:
+    """Its parameters are given or counted, not lowered towards; the rest is exact."""
+    symbol = f"course_utils.models.{path}"
+    return Capability(family, symbol, "exact", "exact", "exact", "absent")
+
+
 CAPABILITIES = (
     _world("Table", "tables.TableWorld", infer="exact"),
     _world("Markov source", "sequences.MarkovSource", infer="absent"),
@@ -274,6 +280,19 @@ CAPABILITIES = (
         "exact",
         "exact",
         "absent",
+    _given("Bayesian network", "graphical.directed.BayesNet"),
+    _given("Tosses of unknown coins", "graphical.tosses.CoinTosses"),
+    _given("Linear-Gaussian state space", "graphical.kalman.StateSpace"),
+    Capability(
+        "Ising model", "course_utils.models.ising.Ising", "exact", "exact", "absent", "exact"
+    ),
+    Capability(
+        "Tree-shaped circuit",
+        "course_utils.models.circuits.layered.CircuitTree",
+        "exact",
+        "exact",
+        "exact",
+        "exact",
     ),
 )
 """The table of all families."""

@@ -21,6 +21,7 @@ from torch import Tensor, distributions, nn
 from course_utils import tasks
 from course_utils.arguments import ArgumentError
 from course_utils.distributions import CategoricalHead
+from course_utils.gaussians import Gaussian
 from course_utils.models.autoregressive import WindowModel
 from course_utils.tasks import (
     BOUND_METHOD,
@@ -457,6 +458,64 @@ def classical_autoencoder(cls) -> Example:
     return Example(cls.of_perceptrons((3,), 1, ()))
 
 
+def bayesian_network(cls) -> Example:
+    model = cls.random(((), (0,)), (2, 3), seeded())
+    events = torch.cartesian_prod(torch.arange(2), torch.arange(3))
+    hide_second = torch.tensor([0, 1]).bool()
+    marginal = model.tables[0] @ model.tables[1]
+    return Example(
+        model,
+        events,
+        observe=lambda x: x.masked_fill(hide_second, -1),
+        prior=lambda mean: (mean, marginal),
+    )
+
+
+def unknown_coins(cls) -> Example:
+    """Two rows of two tosses; with a uniform prior both rows share a coin with probability 2/3."""
+    assignments = torch.tensor([1 / 3, 1 / 6, 1 / 6, 1 / 3], dtype=torch.float64)
+    events = words(2, 4).reshape(-1, 2, 2)
+    return Example(cls(2, 2, 2, 0.7, 1.3), events, prior=lambda mean: (mean, assignments))
+
+
+def state_space(cls) -> Example:
+    """One step, so that the posterior of the state is one Gaussian."""
+    eye = torch.eye(2, dtype=torch.float64)
+    start = Gaussian(torch.tensor([0.5, -1.0]).double(), eye + 0.3)
+    see, noise = torch.tensor([[1.0, 2.0]]).double(), 0.4 * eye[:1, :1]
+    model = cls(eye, eye, see, noise, start)
+    reshape = distributions.ReshapeTransform((1,), (1, 1))
+    seen = distributions.MultivariateNormal(see @ start.mean, see @ (eye + 0.3) @ see.mT + noise)
+    law = distributions.TransformedDistribution(seen, [reshape])
+    prior = distributions.Independent(
+        distributions.MultivariateNormal(start.mean[None], eye + 0.3), 1
+    )
+
+    def given(z):
+        return distributions.Independent(distributions.Normal(z @ see.mT, 0.4**0.5), 2)
+
+    return Example(model, law=law, sample={"length": 1}, hidden=(prior, given))
+
+
+def ising(cls) -> Example:
+    return Example(cls(3, 3, 0.2, 0.1), 2 * words(2, 9).reshape(-1, 3, 3) - 1)
+
+
+def circuit_tree(cls) -> Example:
+    torch.manual_seed(0)
+    model = cls(4, 2).double()
+    events = words(2, 4)
+    hidden = torch.tensor([False, True, False, False])
+    probs = model.log_prob(events).exp().detach()
+    truth = torch.stack([probs[events[:, 1] == k].sum() for k in range(2)])
+    return Example(
+        model,
+        events,
+        observe=lambda x: x.masked_fill(hidden, -1),
+        prior=lambda mean: (mean[1].detach(), truth),
+    )
+
+
 EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Table": table,
     "Markov source": markov,
@@ -514,6 +573,11 @@ EXAMPLES: dict[str, Callable[[type], Example]] = {
     "Table with a hidden variable": hidden_table,
     "Gaussian mixture": gaussian_mixture,
     "Factor analysis": factor_analysis,
+    "Bayesian network": bayesian_network,
+    "Tosses of unknown coins": unknown_coins,
+    "Linear-Gaussian state space": state_space,
+    "Ising model": ising,
+    "Tree-shaped circuit": circuit_tree,
 }
 
 

@@ -1,6 +1,7 @@
 """What a chapter shows: figures in one style, and tables of model against truth.
 
 figures      the style, and the few drawings that nearly every chapter repeats
+diagrams     graphs of circles and arrows
 tables       quantity | model | truth | gap
 comparisons  one metric of a comparison, all models beside the truth
 
@@ -8,6 +9,7 @@ Nothing in the package imports this module but the charts of ``grading``.
 """
 
 from course_utils.plotting.comparisons import compared
+from course_utils.plotting.diagrams import diagram
 from course_utils.plotting.figures import (
     AMBER,
     BLUE,
@@ -37,6 +39,7 @@ __all__ = [
     "Table",
     "bars",
     "compared",
+    "diagram",
     "gap_table",
     "heatmap",
     "image_grid",

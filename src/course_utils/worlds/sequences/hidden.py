@@ -135,6 +135,34 @@ class HiddenMarkovSource:
         """
         return (self.forward(x) + self.backward(x)).softmax(-1)
 
+    def viterbi(
+        self, x: Int[Tensor, "batch length"]
+    ) -> tuple[Int[Tensor, "batch length"], Float[Tensor, " batch"]]:
+        """Most probable path argmax_z p(z_1 … z_n | x) and log p(x, z) of it, in nats.
+
+        The forward recursion with the largest term in place of the sum, and a note of which
+        previous state it came from; reading the notes backwards gives the path. It need not pass
+        through the state that is most probable at a step by itself, see ``posterior``.
+
+        Accuracy:
+            Exact; of several best paths one is returned.
+
+        Source:
+            [viterbi1967error], [rabiner1989tutorial].
+        """
+        self._check("x", x)
+        emitted, log_transition = self.emission.log().T[x], self.transition.log()
+        best, came_from = self.initial.log() + emitted[:, 0], []
+        for t in range(1, x.shape[1]):
+            best, previous = (best.unsqueeze(-1) + log_transition).max(1)
+            best = best + emitted[:, t]
+            came_from.append(previous)
+        log_joint, state = best.max(-1)
+        path = [state]
+        for previous in reversed(came_from):
+            path.append(previous.gather(1, path[-1].unsqueeze(1)).squeeze(1))
+        return torch.stack(path[::-1], 1), log_joint
+
     def conditional(self, prefix: Int[Tensor, "batch prefix"]) -> Float[Tensor, "batch symbols"]:
         """Next-symbol distribution p(x_t | x_1 … x_{t−1}); the prefix may be empty.
 
