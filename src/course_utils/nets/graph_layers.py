@@ -7,7 +7,7 @@ are renumbered by a permutation P, that is A -> P A P^T and H -> P H, the result
 the same way and is otherwise unchanged. A pool over the nodes then describes the graph itself.
 
 What such a network cannot see is known too: it distinguishes no two graphs that the colour
-refinement of Weisfeiler and Leman does not distinguish [xu2019powerful].
+refinement of Weisfeiler and Leman does not distinguish [xu2019how].
 """
 
 import itertools
@@ -99,7 +99,7 @@ def refine_colours(adjacency: Num[Tensor, "nodes nodes"]) -> Int[Tensor, " nodes
         Exact.
 
     Source:
-        [xu2019powerful].
+        [xu2019how].
     """
     nodes = len(check_tensor("adjacency", adjacency, shape=("nodes", "nodes"), low=0, high=1))
     if adjacency.shape[1] != nodes or not torch.equal(adjacency, adjacency.mT):

@@ -43,7 +43,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class GradientDescent:
-    """x <- x - eta g [cauchy1847methode; robbins1951stochastic].
+    """x <- x - eta g [robbins1951stochastic for a noisy gradient].
 
     On a quadratic the error along an eigenvector of curvature lambda is multiplied by
     1 - eta lambda at every step. It shrinks if eta < 2 / lambda.
