@@ -223,7 +223,7 @@ def test_the_best_factorised_model_loses_the_total_correlation_and_a_chain_loses
     assert abs(losses[-1]) < 1e-10
     assert all(more <= less + 1e-12 for less, more in itertools.pairwise(losses))
 
-    states = world.states.double()
+    states = world.states().double()
     probs = world.probs.flatten()
     logits = torch.zeros(6, dtype=torch.float64, requires_grad=True)
     descent = torch.optim.LBFGS([logits], max_iter=100, tolerance_grad=1e-13, tolerance_change=0)
