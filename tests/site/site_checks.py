@@ -70,6 +70,36 @@ def shifts(page: Any) -> list[str]:
     return page.evaluate("() => window.courseShifts")
 
 
+def stretched_pictures(page: Any) -> list[str]:
+    """Pictures whose box has other proportions than the picture, at each width."""
+    faults = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        faults += page.evaluate(
+            """() => Array.from(document.querySelectorAll("article img"))
+              .filter((image) => image.clientWidth && image.clientHeight)
+              .filter((image) => Math.abs(image.clientWidth * image.getAttribute("height")
+                / (image.clientHeight * image.getAttribute("width")) - 1) > 0.03)
+              .map((image) => "stretched: " + image.clientWidth + " by " + image.clientHeight
+                + ": " + image.outerHTML.slice(0, 120))"""
+        )
+    return faults
+
+
+def clipped_ways_on(page: Any) -> list[str]:
+    """Links to the page before and after that stand out of the text's column, at each width."""
+    faults = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        faults += page.evaluate(
+            """() => Array.from(document.querySelectorAll(".prev-next-area, .prev-next-area *"))
+              .filter((part) => part.getBoundingClientRect().right > innerWidth
+                || part.getBoundingClientRect().left < 0)
+              .map((part) => "clipped at " + innerWidth + ": " + part.textContent.trim().slice(0, 60))"""
+        )
+    return faults
+
+
 def unsized_pictures(page: Any) -> list[str]:
     """Pictures for which the browser cannot reserve their place."""
     return page.evaluate(

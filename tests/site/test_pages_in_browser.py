@@ -46,6 +46,8 @@ def test_a_page_visited(path, page, site_url, traffic, subtests):
     for check in (
         site_checks.unset_mathematics,
         site_checks.unsized_pictures,
+        site_checks.stretched_pictures,
+        site_checks.clipped_ways_on,
         site_checks.overflow,
         site_checks.pictures_lost_in_the_dark,
         site_checks.stuck_sliders,

@@ -47,7 +47,7 @@ class CodeModel(nn.Module):
         ArgumentError: The prior is over rows of another length or another number of codes.
 
     Source:
-        [oord2017neural] section 3.2 and [razavi2019generating] section 3.2.
+        [oord2017neural] section 3.3 and [razavi2019generating] section 3.2.
     """
 
     def __init__(self, coder: ImageCoder, prior: AutoregressiveModel):
