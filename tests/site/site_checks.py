@@ -87,15 +87,18 @@ def stretched_pictures(page: Any) -> list[str]:
 
 
 def clipped_ways_on(page: Any) -> list[str]:
-    """Links to the page before and after that stand out of the text's column, at each width."""
+    """Parts of the links to the next pages that stand out of their row, at each width."""
     faults = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         faults += page.evaluate(
-            """() => Array.from(document.querySelectorAll(".prev-next-area, .prev-next-area *"))
-              .filter((part) => part.getBoundingClientRect().right > innerWidth
-                || part.getBoundingClientRect().left < 0)
-              .map((part) => "clipped at " + innerWidth + ": " + part.textContent.trim().slice(0, 60))"""
+            """() => Array.from(document.querySelectorAll(".prev-next-area *"))
+              .filter((part) => {
+                const [own, row] = [part, part.closest(".prev-next-area")]
+                  .map((element) => element.getBoundingClientRect());
+                return own.right > row.right + 1 || own.left < row.left - 1;
+              })
+              .map((part) => innerWidth + " pixels: " + part.textContent.trim().slice(0, 60))"""
         )
     return faults
 
