@@ -24,6 +24,7 @@ Modules, left to right; each imports only from modules to its left:
     training       fit(): the one training loop
     metrics        how far from the truth, with units
     comparison     every family on one scale: models, worlds and metrics in one table
+    curriculum     what the course asks for, its tracks, which model holds which building block
     plotting       figures with the course's style
     interactive    frames behind a slider, live and on the static page
     grading        checks for the exercises

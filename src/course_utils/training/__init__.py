@@ -2,7 +2,8 @@
 
 ``loop`` holds the loop itself; ``state`` what a run remembers and does in one step; ``steps`` the
 parts it is made of (which examples, which learning rate, the averaged weights); ``checkpoint`` what
-it takes to stop and go on as if nothing had happened.
+it takes to stop and go on as if nothing had happened. ``optimisers`` holds no part of it: the rules
+of descent, written out to be looked at.
 """
 
 from course_utils.training.checkpoint import CheckpointError

@@ -116,11 +116,11 @@ def test_the_public_seed_and_a_weak_isolation_are_said(grade, tmp_path, monkeypa
     [
         (
             ["check", "week99", "a.py"],
-            "week: expected one of week01, week02, week03, week04, got 'week99'",
+            "week: expected one of week00, week01, week02, week03, week04, got 'week99'",
         ),
         (
             ["grade", "week99", ".", "--out", "o"],
-            "week: expected one of week01, week02, week03, week04, got 'week99'",
+            "week: expected one of week00, week01, week02, week03, week04, got 'week99'",
         ),
         (["check", "week01", "none.py"], "file: expected an .ipynb or .py file, got 'none.py'"),
         (["check", "week01", "cut.ipynb"], "cut.ipynb: The notebook is damaged: its text is not"),

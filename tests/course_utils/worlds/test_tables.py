@@ -206,3 +206,34 @@ def test_wrong_arguments_are_named_in_one_line(call, message, uneven, as_user):
     with pytest.raises(ArgumentError) as caught:
         call(uneven)
     assert str(caught.value) == message
+
+
+@pytest.mark.concept("found.structure-capacity")
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_factorised_model_loses_the_total_correlation_and_a_chain_loses_nothing(seed):
+    """Total correlation from the entropies; the optimum by numerical descent."""
+    generator = torch.Generator().manual_seed(seed)
+    world = TableWorld.random((2,) * 6, generator, concentration=0.5)
+    total = sum(world.entropy([i]) for i in range(6)) - world.entropy()
+    losses = [
+        float(world.cross_entropy(world.markov_restriction(range(6), memory)) - world.entropy())
+        for memory in range(6)
+    ]
+    assert abs(losses[0] - float(total)) < 1e-10
+    assert abs(losses[-1]) < 1e-10
+    assert all(more <= less + 1e-12 for less, more in itertools.pairwise(losses))
+
+    states = world.states().double()
+    probs = world.probs.flatten()
+    logits = torch.zeros(6, dtype=torch.float64, requires_grad=True)
+    descent = torch.optim.LBFGS([logits], max_iter=100, tolerance_grad=1e-13, tolerance_change=0)
+
+    def loss():
+        descent.zero_grad()
+        terms = states @ logits - torch.nn.functional.softplus(logits).sum()
+        value = (probs * (probs.clamp_min(1e-300).log() - terms)).sum()
+        value.backward()
+        return value
+
+    descent.step(loss)
+    assert abs(float(loss().detach()) - float(total)) < 1e-9

@@ -5,15 +5,17 @@ import re
 
 from course_utils.arguments import ArgumentError
 from course_utils.grading.questions import Question
-from course_utils.grading.weeks import week01, week02, week03, week04
+from course_utils.grading.weeks import week00, week01, week02, week03, week04
 
 _ASSIGNMENTS: dict[str, tuple[Question, ...]] = {
+    "w00": week00.QUESTIONS,
     "w01": week01.QUESTIONS,
     "w02": week02.QUESTIONS,
     "w03": week03.QUESTIONS,
     "w04": week04.QUESTIONS,
 }
 _PROVIDED: dict[str, tuple[str, ...]] = {
+    "w00": week00.PROVIDED,
     "w01": week01.PROVIDED,
     "w02": week02.PROVIDED,
     "w03": week03.PROVIDED,
