@@ -38,11 +38,8 @@ WORK: tuple[Work, ...] = (
     *signals.WORK,
     *stepwise.WORK,
     *quantiser.WORK,
-<<<<<<< HEAD
     *classical.WORK,
-=======
     *hidden_states.WORK,
->>>>>>> w0-graphs
 )
 COLUMNS = ("work", "peer", "ours ms", "peer ms", "ratio", "quartiles", "difference")
 
