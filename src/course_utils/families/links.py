@@ -76,6 +76,7 @@ def _coin() -> Tensor:
 
 
 def bernoulli_binomial(n: int) -> Comparison:
+    """Heads of n tosses, the law of one toss added to itself n times."""
     values = _counts(check_int("n", n, low=1))
     law = Binomial(n, _number(CHANCE))
     return Comparison(values, repeated_sum(_coin(), n), _pmf(law, values), True)
