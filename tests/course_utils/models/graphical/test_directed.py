@@ -14,6 +14,7 @@ from scipy import stats
 from course_utils.arguments import ArgumentError
 from course_utils.models.graphical import BayesNet, d_separated, moral_graph, topological_order
 from course_utils.models.graphical.directed import ancestors, edges
+from course_utils.models.graphical.separation import reachable
 
 DIAMOND = ((), (0,), (0,), (1, 2), (3,))
 M_SHAPE = ((), (), (0,), (0, 1), (1,), (3,))
@@ -90,6 +91,12 @@ def test_orders_ancestors_and_moral_graph():
             assert ancestors(parents, [node]) == networkx.ancestors(graph, node) | {node}
         moral = networkx.moral_graph(graph)
         assert moral_graph(parents) == {v: set(moral[v]) for v in graph}
+
+
+def test_what_can_be_reached_leaves_out_what_is_observed():
+    assert reachable(DIAMOND, [0], [1, 2]) == {0}
+    assert reachable(((), (), (0, 1), (2,)), [0], [3]) == {0, 1, 2}
+    assert reachable(((), (), (0, 1), (2,)), [0], []) == {0, 2, 3}
 
 
 @pytest.mark.concept("pgm.three-views")
