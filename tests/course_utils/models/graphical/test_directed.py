@@ -14,6 +14,7 @@ from scipy import stats
 from course_utils.arguments import ArgumentError
 from course_utils.models.graphical import BayesNet, d_separated, moral_graph, topological_order
 from course_utils.models.graphical.directed import ancestors, edges
+from course_utils.models.graphical.separation import reachable
 
 DIAMOND = ((), (0,), (0,), (1, 2), (3,))
 M_SHAPE = ((), (), (0,), (0, 1), (1,), (3,))
@@ -92,6 +93,12 @@ def test_orders_ancestors_and_moral_graph():
         assert moral_graph(parents) == {v: set(moral[v]) for v in graph}
 
 
+def test_what_can_be_reached_leaves_out_what_is_observed():
+    assert reachable(DIAMOND, [0], [1, 2]) == {0}
+    assert reachable(((), (), (0, 1), (2,)), [0], [3]) == {0, 1, 2}
+    assert reachable(((), (), (0, 1), (2,)), [0], []) == {0, 2, 3}
+
+
 @pytest.mark.concept("pgm.three-views")
 def test_both_arrows_fit_a_joint_and_differ_when_one_variable_is_set(generator):
     """E72: X → Y and Y → X fitted to one table are the same law, with other interventions."""
@@ -112,7 +119,9 @@ def test_setting_a_variable_keeps_all_other_tables(generator):
     net = BayesNet.random(DIAMOND, 2, generator)
     expected = net.joint().probs.clone()
     cut = (expected / net.tables[1][:, :, None, None, None])[:, 1]
-    found = net.do({1: 1}).joint().probs
+    changed = net.do({1: 1})
+    found = changed.joint().probs
+    assert changed.parents == ((), (), *DIAMOND[2:])  # its incoming arrows are cut
     torch.testing.assert_close(found[:, 1], cut, rtol=0, atol=1e-14)
     assert float(found[:, 0].abs().max()) == 0
 
