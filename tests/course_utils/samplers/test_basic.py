@@ -85,7 +85,7 @@ def test_rejection_keeps_the_target_and_one_in_c(generator):
         log_target=lambda x: math.log(12) + x.log() + 2 * (1 - x).log(),
         log_bound=bound,
         generator=generator,
-        batch_size=1000,
+        batch_size=30_000,
     )
     assert drawn.samples.shape == (20_000,)
     assert kstest(drawn.samples.numpy(), beta(2, 3).cdf).pvalue > 1e-3

@@ -83,6 +83,18 @@ def test_moves_are_taken_as_often_as_the_kernel_says(six, generator):
     assert ((counts.mean(0) - matrix).abs() <= 4 * error + 1e-12).all()
 
 
+def test_a_proposal_without_a_density_is_refused():
+    """NaN at the proposal: the chain stays, with acceptance probability zero."""
+
+    def log_density(x):
+        return torch.where(x > 0, math.nan, 0.0)
+
+    start = torch.tensor([-1.0, -2.0])
+    step = metropolis_hastings(start, log_density, propose=lambda x, generator: -x)
+    assert torch.equal(step.state, start) and not step.accepted.any()
+    assert (step.log_acceptance == -math.inf).all()
+
+
 def test_a_symmetric_proposal_is_the_random_walk(generator):
     """Same noise, same uniform: the same chain as ``random_walk``, bit for bit."""
     x = torch.randn(50, 2, generator=generator, dtype=torch.float64)

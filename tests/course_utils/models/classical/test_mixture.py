@@ -135,6 +135,8 @@ def test_likelihood_never_falls(space, generator, tied):
     x = space.sample(300, generator=generator)
     run = fit_mixture(x, 4, num_steps=200, tied=tied, generator=generator)
     assert len(run.log_likelihoods) == 201 and not run.converged
+    spread = (run.model.covariances - run.model.covariances[0]).abs().max()
+    assert (spread < 1e-12) == tied
     assert run.log_likelihoods.diff().min() > -1e-10
     assert run.log_likelihoods[-1] - run.log_likelihoods[0] > 0.1
     torch.testing.assert_close(run.log_likelihoods[-1], run.model.log_prob(x).mean())
