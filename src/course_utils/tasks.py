@@ -266,6 +266,8 @@ CAPABILITIES = (
         "exact",
         "exact",
         "exact",
+    ),
+    Capability(
         "Gaussian mixture",
         "course_utils.models.classical.mixture.GaussianMixture",
         "exact",
@@ -280,6 +282,7 @@ CAPABILITIES = (
         "exact",
         "exact",
         "absent",
+    ),
     _given("Bayesian network", "graphical.directed.BayesNet"),
     _given("Tosses of unknown coins", "graphical.tosses.CoinTosses"),
     _given("Linear-Gaussian state space", "graphical.kalman.StateSpace"),
