@@ -189,6 +189,17 @@ def test_operations_compose_in_any_order():
         _ = Mixture(number([1.0]), (lognormal,)).mean
 
 
+@pytest.mark.concept("ops.product")
+def test_moments_are_those_of_the_normalised_density():
+    """A Gaussian times 3: the mass shows the factor, mean and variance do not."""
+
+    class Tripled:
+        def log_prob(self, x):
+            return normal(1.5, 0.7).log_prob(x) + math.log(3)
+
+    assert moments(Tripled(), -8, 11) == pytest.approx((3, 1.5, 0.49), abs=1e-11)
+
+
 def test_draws_need_a_quantile_function(generator):
     with pytest.raises(ArgumentError, match="law: expected one with icdf, got Beta"):
         draw(Beta(number(2.0), number(3.0)), 4, generator=generator)
