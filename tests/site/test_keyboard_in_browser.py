@@ -6,7 +6,7 @@ from site_pages import CONTENT, name
 
 from build import SITE
 
-MOST_STOPS = 400
+MOST_STOPS = 1000
 SAMPLE = ["book/index.html", "book/week01/chain_rule.html", "book/concepts.html", "search.html"]
 
 STOP = """() => {

@@ -11,6 +11,7 @@ from torch.nn import functional
 from course_utils.arguments import check_int
 
 Picture = Float[Tensor, "batch channels height width"]
+"""Pictures, or maps of features, as convolutions read them."""
 
 
 class ResidualBlock(nn.Module):

@@ -22,6 +22,7 @@ from course_utils.models.vq.quantiser import Quantised
 from course_utils.tasks import absent
 
 Features = Float[Tensor, "batch channels height width"]
+"""Maps of features, with a place for each code."""
 
 
 class ImageCoder(nn.Module, ABC):
