@@ -138,7 +138,11 @@ def test_levels_beyond_two(generator):
 def tree(generator):
     torch.manual_seed(0)
     order = torch.randperm(8, generator=generator)
-    return CircuitTree(8, 3, order=order).double()
+    model = CircuitTree(8, 3, order=order).double()
+    with torch.no_grad():  # strong dependencies, so that what is seen matters
+        for parameter in model.parameters():
+            parameter *= 3
+    return model
 
 
 @pytest.mark.concept("pgm.prob-circuits")
@@ -207,6 +211,7 @@ def test_quadrants_keep_quarters_together():
     order = quadrants(4)
     assert order.tolist() == [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15]
     assert sorted(quadrants(8).tolist()) == list(range(64))
+    assert quadrants(8)[:8].tolist() == [0, 1, 8, 9, 2, 3, 10, 11]
 
 
 @pytest.mark.parametrize(
