@@ -87,15 +87,18 @@ def stretched_pictures(page: Any) -> list[str]:
 
 
 def clipped_ways_on(page: Any) -> list[str]:
-    """Links to the page before and after that stand out of the text's column, at each width."""
+    """Parts of the links to the next pages that stand out of their row, at each width."""
     faults = []
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         faults += page.evaluate(
-            """() => Array.from(document.querySelectorAll(".prev-next-area, .prev-next-area *"))
-              .filter((part) => part.getBoundingClientRect().right > innerWidth
-                || part.getBoundingClientRect().left < 0)
-              .map((part) => "clipped at " + innerWidth + ": " + part.textContent.trim().slice(0, 60))"""
+            """() => Array.from(document.querySelectorAll(".prev-next-area *"))
+              .filter((part) => {
+                const [own, row] = [part, part.closest(".prev-next-area")]
+                  .map((element) => element.getBoundingClientRect());
+                return own.right > row.right + 1 || own.left < row.left - 1;
+              })
+              .map((part) => innerWidth + " pixels: " + part.textContent.trim().slice(0, 60))"""
         )
     return faults
 
@@ -196,6 +199,10 @@ THIN = """() => {
     if (index >= 6) formula.textContent = "x";
   });
   const seen = {};
+  document.querySelectorAll("dl.py").forEach((entry) => {
+    seen[entry.className] = (seen[entry.className] || 0) + 1;
+    if (seen[entry.className] > 12) entry.remove();
+  });
   document.querySelectorAll("pre span").forEach((token) => {
     const place = token.closest("div.highlight")?.parentElement.className;
     const kind = [token.className, token.parentElement.className, place].join("|");
@@ -204,7 +211,8 @@ THIN = """() => {
   });
   document.querySelectorAll("img[src^='data:']").forEach((image) => image.removeAttribute("src"));
 }"""
-"""Leaves six formulas within lines and three of each kind of coloured word to stand for all."""
+"""Leaves to stand for all: six formulas within lines, three of each kind of coloured word, and of
+the package's pages, which one template makes, twelve entries of each kind."""
 
 LOOKS = """() => {
   const ground = (element) => {
