@@ -27,6 +27,7 @@ LogDensity = Callable[[Tensor], Tensor]
 """From a vector (dim,) to its log density up to a constant, a twice differentiable scalar."""
 
 _SMALLEST_GAIN = 1e-20
+_LAST_GAIN = 1e-8
 _HALVINGS = 50
 
 
@@ -76,10 +77,11 @@ def find_mode(
     num_steps: int = 200,
     longest_step: float = 1e6,
 ) -> Mode:
-    """Climb to a maximum by Newton's method, θ ← θ + c (P + λI)⁻¹ ∇ log f(θ).
+    """Climb to a maximum by Newton's method, θ ← θ + c |P|⁻¹ ∇ log f(θ).
 
-    λ is zero where P is positive definite and otherwise large enough to make it so; c is halved
-    until the density rises.
+    |P| is P with the signs of negative eigenvalues turned, so that the step leads upwards from
+    everywhere; c is halved until the density rises. The last step is a whole one, because near the
+    top the density is too flat for its differences to show an improvement.
 
     Args:
         log_density: log f, twice differentiable by automatic differentiation.
@@ -89,15 +91,14 @@ def find_mode(
             in which the climb begins.
 
     Returns:
-        The mode in whose basin the start lies.
+        A mode, that of the start's basin if steps are short.
 
     Raises:
         ArgumentError: No maximum was reached: a plateau, a saddle, an end at infinity, or a start
             where the density is not finite.
 
     Accuracy:
-        Rounding: the last step would gain less than 1e-20 nats or nothing. A local maximum; there
-        may be a higher one elsewhere.
+        The point to rounding of the gradient. A local maximum; there may be a higher one elsewhere.
     """
     check_tensor("start", start, shape=("dim",), dtype="float")
     check_int("num_steps", num_steps, low=1)
@@ -112,7 +113,7 @@ def find_mode(
         gain = float(gradient @ step)
         moved = _ascend(log_density, point, value, step, gain)
         if moved is None:
-            return _checked(Mode(point, value, precision), gradient)
+            return _checked(log_density, point + step if gain < _LAST_GAIN else point)
         point, value = moved
     raise ArgumentError(f"log_density: expected a maximum within {num_steps} steps, got none")
 
@@ -152,7 +153,9 @@ def _ascend(
     return None
 
 
-def _checked(mode: Mode, gradient: Tensor) -> Mode:
+def _checked(log_density: LogDensity, point: Tensor) -> Mode:
+    gradient, precision = _derivatives(log_density, point)
+    mode = Mode(point, log_density(point).detach(), precision)
     if bool(torch.linalg.cholesky_ex(mode.precision)[1]):
         raise ArgumentError("log_density: expected a maximum, got a point that is flat or a saddle")
     left = float(gradient @ torch.linalg.solve(mode.precision, gradient)) / 2
