@@ -106,6 +106,16 @@ def test_a_network_on_sets_does_not_see_the_order_and_an_mlp_does(pool, generato
 
 
 @pytest.mark.concept("nn.inductive-bias")
+def test_a_layer_on_sets_is_its_formula_point_by_point(generator):
+    layer = SetLayer(2, 5).double()
+    x = torch.randn(4, 2, generator=generator, dtype=torch.float64)
+    for i in range(4):
+        mean = sum(x[j] for j in range(4)) / 4
+        wanted = layer.own.weight @ x[i] + layer.own.bias + layer.all.weight @ mean
+        torch.testing.assert_close(layer(x)[i], wanted, atol=1e-12, rtol=0)
+
+
+@pytest.mark.concept("nn.inductive-bias")
 def test_what_a_pool_can_see(generator):
     """A doubled set has the same maximum and mean, and another sum."""
     x = torch.randn(2, N, 3, generator=generator, dtype=torch.float64)
