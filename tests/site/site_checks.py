@@ -199,6 +199,10 @@ THIN = """() => {
     if (index >= 6) formula.textContent = "x";
   });
   const seen = {};
+  document.querySelectorAll("dl.py").forEach((entry) => {
+    seen[entry.className] = (seen[entry.className] || 0) + 1;
+    if (seen[entry.className] > 12) entry.remove();
+  });
   document.querySelectorAll("pre span").forEach((token) => {
     const place = token.closest("div.highlight")?.parentElement.className;
     const kind = [token.className, token.parentElement.className, place].join("|");
@@ -207,7 +211,8 @@ THIN = """() => {
   });
   document.querySelectorAll("img[src^='data:']").forEach((image) => image.removeAttribute("src"));
 }"""
-"""Leaves six formulas within lines and three of each kind of coloured word to stand for all."""
+"""Leaves to stand for all: six formulas within lines, three of each kind of coloured word, and of
+the package's pages, which one template makes, twelve entries of each kind."""
 
 LOOKS = """() => {
   const ground = (element) => {
