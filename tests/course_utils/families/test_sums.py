@@ -94,8 +94,16 @@ def test_sums_of_uniforms_stay_below_berry_and_esseen(n):
 
 
 @pytest.mark.concept("dist.normal-clt")
+def test_one_uniform_is_farthest_from_the_bell_where_the_densities_cross():
+    """The bell's density equals 1/√12 at z; there the gap is Φ(z) − ½ − z/√12."""
+    z = math.sqrt(-2 * math.log(math.sqrt(2 * math.pi / 12)))
+    gap = scipy.stats.norm.cdf(z) - 0.5 - z / math.sqrt(12)
+    assert abs(uniform_sum_distance(1) - gap) < 1e-7
+
+
+@pytest.mark.concept("dist.normal-clt")
 @pytest.mark.parametrize("n", [1, 3, 10, 100])
-@pytest.mark.parametrize("chance", [0.5, 0.1])
+@pytest.mark.parametrize("chance", [0.5, 0.1, 0.9])
 def test_counts_stay_below_berry_and_esseen_and_the_distance_is_that_of_both_sides(n, chance):
     law = repeated_sum(number([1 - chance, chance]), n)
     std = math.sqrt(chance * (1 - chance))
