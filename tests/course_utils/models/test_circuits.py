@@ -139,9 +139,11 @@ def tree(generator):
     torch.manual_seed(0)
     order = torch.randperm(8, generator=generator)
     model = CircuitTree(8, 3, order=order).double()
-    with torch.no_grad():  # strong dependencies, so that what is seen matters
-        for parameter in model.parameters():
-            parameter *= 3
+    with torch.no_grad():  # states are mostly handed down, so that what is seen tells of the rest
+        model.leaves *= 2
+        model.weights[-1] *= 0.1
+        for weight in model.weights[:-1]:
+            weight += 3 * torch.eye(3)
     return model
 
 
