@@ -189,6 +189,28 @@ def test_streams_and_maps_belong_to_the_same_pass(randomise, generator):
     torch.testing.assert_close(maps[1], model.blocks[1].attention.weights(inside, turn))
 
 
+def test_a_tied_output_map_reads_each_symbol_at_its_own_row():
+    """A symbol whose row is zero has logit zero; the others have not."""
+    torch.manual_seed(0)
+    model = GPT(4, 5, 8, 2, 1, tied=True)
+    for symbol in range(4):
+        with torch.no_grad():
+            model.tokens.weight.normal_()
+            model.tokens.weight[symbol] = 0
+            logits = model.conditionals(torch.tensor([[1, 3, 0, 2, 2]]))[0]
+        assert (logits == 0).all(0).tolist() == [k == symbol for k in range(4)]
+
+
+def test_vectors_are_those_of_the_tokens_before_plus_those_of_the_places():
+    model = GPT(4, 5, 8, 2, 1, positions="sinusoidal")
+    x = torch.tensor([[1, 3, 0, 2, 2]])
+    read = model.tokens.weight[[4, 1, 3, 0, 2]]  # the begin token has the last row
+    place = model.streams(x)[0][0] - read
+    angle = torch.arange(5)  # of the fastest pair of coordinates
+    assert place.square().sum(1).allclose(torch.full((5,), 4.0), atol=1e-5)  # four pairs
+    assert any(place[:, j].allclose(angle.sin(), atol=1e-5) for j in range(8))
+
+
 def test_wrong_arguments_are_named_in_one_line(as_user):
     model = GPT(4, 3, 8, 2, 1)
     with pytest.raises(ArgumentError, match=r"^x: expected at most 3 tokens, got 4$"):
