@@ -163,7 +163,7 @@ check("w00-backward", gradients)
 # $i$ was proposed the state $j$, drawn with probability $q_{ij}$. The step of Metropolis and
 # Hastings goes there with probability $\min(1, \frac{p_j q_{ji}}{p_i q_{ij}})$, and else stays. You
 # get a number $u$, uniform on $[0, 1)$: go if $u$ is smaller than that probability. Do this for
-# many chains at once. Some $\ell$ are so large that $e^\ell$ is infinite.
+# many chains at once. Some $\ell$ are so large that $e^\ell$ is infinite, others so small that it is zero.
 
 
 # %%
@@ -307,11 +307,11 @@ check("w00-network", lawn)
 # *experiment, 10 points, concept* `found.em`
 #
 # The 3000 points `x` come from a mixture of three normal laws in the plane, each with a covariance
-# matrix of its own. Fit such a mixture in **at most 20 seconds of computing** and save it with
+# matrix of its own. Fit such a mixture (20 seconds of computing are plenty) and save it with
 # `save_file`, as tensors `weights` (3,), `means` (3, 2) and `covariances` (3, 2, 2). Let
 # `mixture_file` be the file's name. The check knows the source and integrates its divergence from
-# your fit: at most 0.01 nats earn all points, at most 0.04 half of them. A start with equal
-# components stays where it is; some starts lead to a poor optimum, so try several and keep the one
+# your fit: at most 0.01 nats earn all points, at most 0.04 half of them. Components that start equal
+# stay equal, and some starts lead to a poor optimum, so try several and keep the one
 # with the largest likelihood.
 
 # %%
@@ -382,7 +382,7 @@ cells see none, and the expected loss of a fit grows roughly like the number of 
 twice the number of examples. An assumption removes parameters. If it holds, nothing is lost and far
 fewer examples are needed: for a Markov chain two numbers a variable suffice. If it does not hold, a
 loss stays that no amount of data removes: the mutual information between a variable and what it was
-forbidden to see.
+forbidden to see, given what it may see.
 
 An assumption that holds: pixels far apart are nearly independent given those between them, so a
 local model learns fast. One that does not: in text, a bracket closes one that was opened long ago,

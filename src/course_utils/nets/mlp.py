@@ -100,7 +100,8 @@ def sawtooth(depth: int) -> nn.Sequential:
 
     One layer is the tent t(x) = 2 max(x, 0) - 4 max(x - 1/2, 0), which runs from 0 up to 1 and
     back. Applied to itself it doubles its teeth: ``depth`` layers give 2^depth lines of slope
-    +-2^depth. One hidden layer of k rectifiers has at most k + 1 lines, so it needs 2^depth - 1.
+    +-2^depth. One hidden layer of k rectifiers has at most k + 1 lines, so it needs at least
+    2^depth - 1.
 
     Args:
         depth: Number of hidden layers, >= 1.
