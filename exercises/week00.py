@@ -150,7 +150,8 @@ check("w00-backward", gradients)
 # $i$ was proposed the state $j$, drawn with probability $q_{ij}$. The step of Metropolis and
 # Hastings goes there with probability $\min(1, \frac{p_j q_{ji}}{p_i q_{ij}})$, and else stays. You
 # get a number $u$, uniform on $[0, 1)$: go if $u$ is smaller than that probability. Do this for
-# many chains at once. Some $\ell$ are so large that $e^\ell$ is infinite, others so small that it is zero.
+# many chains at once. Some $\ell$ are so large that $e^\ell$ is infinite, others so small that it
+# is zero.
 
 
 # %%
@@ -249,9 +250,9 @@ check("w00-network", lawn)
 # matrix of its own. Fit such a mixture (20 seconds of computing are plenty) and save it with
 # `save_file`, as tensors `weights` (3,), `means` (3, 2) and `covariances` (3, 2, 2). Let
 # `mixture_file` be the file's name. The check knows the source and integrates its divergence from
-# your fit: at most 0.01 nats earn all points, at most 0.04 half of them. Components that start equal
-# stay equal, and some starts lead to a poor optimum, so try several and keep the one
-# with the largest likelihood.
+# your fit: at most 0.01 nats earn all points, at most 0.04 half of them. Components that start
+# equal stay equal, and some starts lead to a poor optimum, so try several and keep the one with the
+# largest likelihood.
 
 # %%
 x = given("w00-fit")["x"]
