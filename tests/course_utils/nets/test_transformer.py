@@ -172,6 +172,20 @@ def test_initial_corrections_do_not_grow_with_depth():
     assert blocks[0].widen.weight.std().item() == pytest.approx((0.3 / 64) ** 0.5, rel=0.05)
 
 
+@pytest.mark.parametrize("num_blocks", [1, 6])
+def test_last_matrix_of_each_correction_starts_smaller_by_the_root_of_their_number(num_blocks):
+    """2L corrections of variance 1/(2L) add up to one; all other matrices keep their size."""
+    torch.manual_seed(0)
+    blocks = nn.ModuleList(Block(64, 4) for _ in range(num_blocks))
+    initialise(blocks, 64, num_blocks)
+    for block in blocks:
+        for last in (block.attention.project_out, block.narrow):
+            variance = last.weight.square().mean().item()
+            spread = 4 * (2 / last.weight.numel()) ** 0.5  # four standard errors
+            assert variance * 2 * num_blocks == pytest.approx(0.3 / 64, rel=spread)
+        assert block.widen.weight.square().mean().item() == pytest.approx(0.3 / 64, rel=0.05)
+
+
 @pytest.mark.concept("ar.transformer-block")
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_maps_are_those_of_the_stream_as_it_flows(norm, generator):
