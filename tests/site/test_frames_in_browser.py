@@ -220,9 +220,12 @@ def test_frames_are_fetched_when_the_reader_comes_near_them(open_page, name):
         for figure in page.locator(FIGURE).all()
         if figure.evaluate("figure => figure.getBoundingClientRect().top") > 3000
     ]
-    for figure in far:
-        files = set(figure.locator("img").evaluate_all("images => images.map((i) => i.src)"))
-        assert not files & set(page.fetched)
+    wanted = [
+        set(figure.locator("img").evaluate_all("images => images.map((i) => i.src)"))
+        for figure in far
+    ]
+    assert not set().union(*wanted) & set(page.fetched)
+    for figure, files in zip(far, wanted, strict=True):
         figure.scroll_into_view_if_needed()
         page.wait_for_function(
             "figure => [...figure.querySelectorAll('img')].every((i) => i.complete)",
