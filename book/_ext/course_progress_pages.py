@@ -35,10 +35,13 @@ class Shelf:
         """The chapters of a week; ``None`` stands for those before the weeks."""
         return [page for page in self.chapters if _week(page) == week]
 
-    def link(self, page: str, text: str | None = None) -> nodes.reference:
-        address = self.app.builder.get_relative_uri(self.page, page)
+    def link(self, page: str, text: str | None = None) -> nodes.Element:
+        """The page's title or ``text``, with a link unless it is the page that is being read."""
         title = nodes.Text(text) if text else self.env.titles[page].deepcopy()
         shown = [title] if text else title.children
+        if page == self.page:
+            return nodes.inline("", "", *shown, nodes.Text(" (this page)"))
+        address = self.app.builder.get_relative_uri(self.page, page)
         return nodes.reference("", "", *shown, refuri=address, internal=True)
 
     def week(self, number: int, plan: dict[str, Any]) -> list[nodes.Node]:

@@ -44,4 +44,6 @@ def test_every_entry_leads_somewhere():
         "erdos1959random",
         "murphy1973new",
         "robbins1956empirical",
+        "smolensky1986information",
+        "vonneumann1951various",
     }
