@@ -73,7 +73,7 @@ def test_a_short_text_is_told_so(fails):
         (lambda: check("w01-log-prob", 1, marks=3), "marks: expected None"),
         (lambda: check("w01-orderings", TEXT, marks=11), "marks: expected a number"),
         (lambda: given("w99"), "question_id: expected"),
-        (lambda: questions_of("w99"), "week: expected one of week01"),
+        (lambda: questions_of("w99"), "week: expected one of week00"),
     ],
 )
 def test_wrong_arguments_are_named(call, words, as_user):
