@@ -73,11 +73,11 @@ def find_chapters(names: Iterable[str] = ()) -> list[Chapter]:
     return [Chapter(name, found[name]) for name in wanted]
 
 
-def key(chapter: Chapter) -> str:
+def key(chapter: Chapter, python: str = platform.python_version()) -> str:
     """Hash of all that decides the chapter's outputs."""
     notebook = chapter.read()
     digest = hashlib.sha256(code_key(notebook).encode())
-    digest.update(platform.python_version().encode())
+    digest.update(python.encode())
     digest.update(LOCK.read_bytes())
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     for path in dependencies(code):

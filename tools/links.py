@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, SoupStrainer
 
 from build import SITE
 from chapters import BUILD, ROOT
 
 REPORT = BUILD / "external_links.txt"
+LINKS = SoupStrainer("a", href=True)
 
 
 def pages(site: Path) -> list[Path]:
@@ -30,8 +31,8 @@ def external_links(paths: Iterable[Path], site: Path) -> dict[str, list[str]]:
     """For each address outside the site, without its fragment, the pages that link to it."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for path in paths:
-        parsed = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        for link in parsed.select("a[href]"):
+        text = path.read_text(encoding="utf-8")
+        for link in BeautifulSoup(text, "html.parser", parse_only=LINKS).select("a[href]"):
             address = urldefrag(link["href"].strip())[0]
             if urlsplit(address).netloc:
                 found[address].add(str(path.relative_to(site)))

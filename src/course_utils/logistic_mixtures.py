@@ -9,7 +9,8 @@ the masses sum to one [salimans2017pixelcnnpp]:
     P(k)     = sigmoid(b_k) - sigmoid(a_k)               b_k = (y_k + d - mu)/s
     P(K - 1) = 1 - sigmoid(a_{K-1}) = sigmoid(-a_{K-1})
 
-The difference cancels in the tails, where both terms are near 0 or near 1. It is also a product,
+The difference cancels in the upper tail, where both terms are near 1, and underflows far out in
+the lower one. It is also a product,
 
     sigmoid(b) - sigmoid(a) = sigmoid(b) sigmoid(-a) (1 - e^{-(b - a)}),    b - a = 2d/s,
 

@@ -166,6 +166,18 @@ def test_a_column_without_a_title_is_no_header():
     assert len(page.select("thead td")) == 1
 
 
+def test_columns_of_words_begin_at_one_edge_and_numbers_end_at_one():
+    rows = [("a", "one", 1, "1 of 2", None), ("b", "three", 12.5, "all", "yes")]
+    made = plotting.table(("", "word", "n", "both", "late"), rows)
+    page = BeautifulSoup(made._repr_html_(), "html.parser")
+    for line in (page.thead("th"), *(row("td") for row in page.tbody("tr"))):
+        assert ["left" in cell.get("style", "") for cell in line] == [True, False, False, True]
+    assert repr(made).splitlines()[1:] == [
+        "a | one   |     1 | 1 of 2 | –",
+        "b | three | 12.50 |    all | yes",
+    ]
+
+
 def test_table_as_text_is_aligned():
     assert repr(plotting.table(("what", "n"), [("a", 5), ("long", 12345)])) == (
         "what |     n\na    |     5\nlong | 12345"

@@ -111,6 +111,12 @@ class Traffic:
         self.faults.append(f"page error: {error.error.stack or error.error}")
 
 
+def without_mathematics(context: Any) -> None:
+    """Answer MathJax's script with nothing: setting a chapter takes longer than most tests."""
+    nothing = {"body": "", "content_type": "text/javascript"}
+    context.route("**/tex-chtml.js*", lambda route: route.fulfill(**nothing))
+
+
 def settle(page: Any) -> None:
     """Wait until fonts are there and mathematics is set, if the page has any."""
     page.evaluate(

@@ -4,7 +4,7 @@ import gzip
 from functools import cache
 from pathlib import Path
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, SoupStrainer, Tag
 
 from build import SITE
 
@@ -38,6 +38,18 @@ def name(path: Path) -> str:
 def soup(path: Path) -> BeautifulSoup:
     """A parsed page."""
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def pages_with(kind: str) -> list[tuple[Path, list[Tag]]]:
+    """Pages of the book with elements of a class, and these elements; nothing else is parsed."""
+    only = SoupStrainer(class_=kind)
+    found = []
+    for path in CONTENT:
+        text = path.read_text(encoding="utf-8")
+        if f'class="{kind}' in text:
+            tags = BeautifulSoup(text, "html.parser", parse_only=only).select(f".{kind}")
+            found.append((path, tags))
+    return [(path, tags) for path, tags in found if tags]
 
 
 @cache

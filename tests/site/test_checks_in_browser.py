@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup
-from site_browser import Traffic
+from site_browser import Traffic, without_mathematics
+from site_pages import pages_with
 
 from build import SITE
 
@@ -27,8 +27,7 @@ def new_page(browser, site_url):
         context.set_default_timeout(60_000)
         traffic.watch(context)
         if not mathematics:
-            nothing = {"body": "", "content_type": "text/javascript"}
-            context.route("**/tex-chtml.js*", lambda route: route.fulfill(**nothing))
+            without_mathematics(context)
         return context.new_page()
 
     yield new
@@ -66,13 +65,11 @@ class Found:
 
 
 def find_checks() -> list[Found]:
-    pages = sorted((SITE / "book").rglob("*.html"))
-    assert pages, "no site in _build/html: run make book first"
-    soups = [(path, BeautifulSoup(path.read_text("utf-8"), "html.parser")) for path in pages]
-    return [Found(path, tag) for path, soup in soups for tag in soup.select(".check")]
+    return [Found(path, tag) for path, tags in pages_with("check") for tag in tags]
 
 
 CHECKS = find_checks()
+assert CHECKS, "no site in _build/html: run make book first"
 
 
 def first(kind: str, test=lambda check: True) -> Found:

@@ -2,12 +2,11 @@
 
 import re
 import sys
-from functools import cache
-from pathlib import Path
 
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from site_pages import CONTENT, name, soup
 
 from build import SITE
 from chapters import ROOT, find_chapters
@@ -18,16 +17,10 @@ import course_api_source
 import course_architecture
 
 MODULES = [module.name for module in course_architecture.read_package(ROOT)[1]]
-PAGES = sorted((SITE / "book").rglob("*.html"))
 
 
-@cache
-def soup(path: Path) -> BeautifulSoup:
-    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
-
-
-def find_page(name: str) -> BeautifulSoup:
-    return soup(SITE / "book" / f"{name}.html")
+def find_page(which: str) -> BeautifulSoup:
+    return soup(SITE / "book" / f"{which}.html")
 
 
 def described(page: BeautifulSoup) -> list[str]:
@@ -51,7 +44,7 @@ def test_a_module_s_page_describes_its_names_once_and_no_other(module):
 
 
 def test_no_other_page_describes_a_name():
-    others = [path for path in PAGES if path.parent.name != "api"]
+    others = [path for path in CONTENT if path.parent.name != "api"]
     assert [path for path in others if described(soup(path))] == []
 
 
@@ -108,7 +101,7 @@ def test_every_chapter_has_a_row_of_its_status():
     assert all("without error" in row("td")[0].get_text() for row in rows)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(SITE)))
+@pytest.mark.parametrize("path", CONTENT, ids=name)
 def test_every_page_carries_one_stamp_at_its_end(path):
     (stamp,) = soup(path).select("article .course-stamp")
     text = stamp.get_text().strip()

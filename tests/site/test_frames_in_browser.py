@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup
+import site_browser
+import site_pages
 
 from build import SITE
 
@@ -19,13 +20,11 @@ SETTLED_MS = 60_000
 
 def _figures() -> list[tuple[str, int, int]]:
     """Page, place on it, and number of sliders of every movable figure."""
-    found = []
-    for path in sorted((SITE / "book").rglob("*.html")):
-        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        for place, figure in enumerate(page.select(FIGURE)):
-            name = str(path.relative_to(SITE))
-            found.append((name, place, len(figure.select("input[type=range]"))))
-    return found
+    return [
+        (site_pages.name(path), place, len(figure.select("input[type=range]")))
+        for path, figures in site_pages.pages_with("course-frames")
+        for place, figure in enumerate(figures)
+    ]
 
 
 FIGURES = _figures()
@@ -40,14 +39,19 @@ every_page = pytest.mark.parametrize("name", PAGES)
 
 @pytest.fixture
 def open_page(browser, site_url):
-    """Open a page of the site; at the end nothing may have been asked of another origin."""
+    """Open a page of the site; at the end nothing may have been asked of another origin.
+
+    Formulas are set only where it is asked for.
+    """
     contexts, faults = [], []
 
-    def opened(name, **settings):
+    def opened(name, *, mathematics=False, **settings):
         given = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"}
         context = browser.new_context(**(given | settings))
         context.set_default_timeout(SETTLED_MS)
         contexts.append(context)
+        if not mathematics:
+            site_browser.without_mathematics(context)
         page = context.new_page()
         page.fetched = []
         page.on("request", lambda request: page.fetched.append(request.url))
@@ -193,7 +197,6 @@ def test_two_sliders_play_one_at_a_time(open_page, name, place):
 @every_figure
 def test_nothing_moves_when_frames_change(open_page, name, place, sliders):
     page = open_page(name)
-    page.evaluate("async () => { if (window.MathJax) await MathJax.startup.promise; }")
     figure = Figure(page, place).approach()
     page.evaluate(
         "() => { window.shifts = 0; new PerformanceObserver((list) => list.getEntries().forEach("
@@ -237,8 +240,7 @@ def test_frames_are_fetched_when_the_reader_comes_near_them(open_page, name):
 
 @every_page
 def test_no_frame_lies_inside_a_page(name):
-    page = BeautifulSoup((SITE / name).read_text(encoding="utf-8"), "html.parser")
-    for image in page.select(f"{FIGURE} img"):
+    for image in site_pages.soup(SITE / name).select(f"{FIGURE} img"):
         assert image["loading"] == "lazy"
         file = (SITE / name).parent / image["src"]
         assert file.suffix == ".webp"
@@ -274,7 +276,8 @@ def test_print_shows_a_frame_and_says_which_one(open_page, name, place, sliders)
 
 @every_figure
 def test_on_a_phone_everything_fits_and_can_be_touched(open_page, name, place, sliders):
-    page = open_page(name, viewport={"width": 390, "height": 844}, has_touch=True)
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+    page = open_page(name, mathematics=True, **phone)
     figure = Figure(page, place).approach()
     assert figure.root.evaluate("figure => figure.scrollWidth <= figure.clientWidth")
     for part in ("back", "play", "forward"):

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 import yaml
-from bs4 import BeautifulSoup
+from site_pages import soup
 
 import store
 from build import SITE
@@ -79,8 +79,7 @@ def test_its_links_are_absolute_and_lead_to_pages_that_exist(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_equations_have_the_numbers_of_the_page(name):
-    page = (SITE / "book" / f"{name}.html").read_text(encoding="utf-8")
-    shown = BeautifulSoup(page, "html.parser").select("article .eqno")
+    shown = soup(SITE / "book" / f"{name}.html").select("article .eqno")
     numbers = [re.search(r"[\d.]+", tag.get_text())[0] for tag in shown]
     assert re.findall(r"\\tag\{(.+?)\}", text(name)) == numbers
 

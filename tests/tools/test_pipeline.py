@@ -1,6 +1,7 @@
 """The pipeline on a tiny book: what runs again, what fails, and what an interruption leaves."""
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -315,6 +316,71 @@ def test_validation_compares_outputs_and_skips_nothing(project):
     assert "1 failed" in printed
     assert validate(project, "two")[0] == 0
     assert validate(project, "three")[0] == 1
+
+
+def compare(project: Path, lot: int) -> tuple[int, str]:
+    """Compare what is due, after bringing the executed chapters up to date; the line about it."""
+    assert execute(project)[0] == 0
+    status, printed = validate(project, "--due", "--lot", str(lot))
+    return status, printed.splitlines()[0]
+
+
+def told(due: int, drawn: int) -> str:
+    """The line about what is compared, of the two chapters."""
+    changed = f"comparing {due} chapters that were not compared as they are"
+    return f"{changed}, and {drawn} drawn from the other {2 - due}"
+
+
+def test_only_what_changed_since_it_was_compared_is_due_and_others_by_lot(project):
+    assert compare(project, lot=0) == (0, told(2, 0))
+    ledger = project / "tests" / "compared.json"
+    first = ledger.read_text()
+    assert first.count('"state"') == 2
+    assert compare(project, lot=0) == (0, told(0, 0))
+    assert compare(project, lot=1000) == (0, told(0, 2))
+    assert ledger.read_text() == first
+    write(project, "one", cell("print('new')"))
+    assert compare(project, lot=0) == (0, told(1, 0))
+    new = set(ledger.read_text().splitlines()) - set(first.splitlines())
+    assert [line.split('"')[1] for line in new] == ["one"]
+    (project / "src" / "course_utils" / "c.py").write_text("x = 1\n")
+    (project / "book" / "one.md").unlink()
+    write(project, "three", cell("print(3)"))
+    assert compare(project, lot=0) == (0, told(2, 0))
+    assert list(json.loads(ledger.read_text())) == ["three", "two"]
+
+
+def test_a_difference_is_found_by_lot_and_not_written_down(project):
+    assert compare(project, lot=0)[0] == 0
+    ledger = project / "tests" / "compared.json"
+    ledger.write_text(ledger.read_text().replace('"two"', '"other"'))
+    before = ledger.read_text()
+    for name in ("one", "two"):
+        path = project / "_build" / "executed" / f"{name}.ipynb"
+        path.write_text(re.sub(r'"[12]\\\\n"', '"7\\\\n"', path.read_text()))
+    status, printed = validate(project, "--due", "--lot", "0")
+    assert status == 1
+    assert "1 failed" in printed
+    status, printed = validate(project, "--due", "--lot", "1000")
+    assert status == 1
+    assert "2 failed" in printed
+    assert ledger.read_text() == before
+
+
+def test_a_ledger_that_cannot_be_read_gives_one_line(project):
+    assert execute(project)[0] == 0
+    (project / "tests" / "compared.json").write_text("<<<<<<< ours\n")
+    status, printed = validate(project, "--due")
+    assert status == 1
+    assert printed.startswith("tests/compared.json: expected JSON, got Expecting value")
+    assert printed.endswith("; delete it and run make validate\n")
+
+
+def test_the_longest_known_chapter_runs_first(project):
+    known = {"one": {"state": "", "cpu_seconds": 1.0}, "two": {"state": "", "cpu_seconds": 2.0}}
+    (project / "tests" / "compared.json").write_text(json.dumps(known))
+    printed = execute(project, "--jobs", "1")[1]
+    assert [re.search(r"\] (\w+)", line)[1] for line in printed.splitlines()[1:]] == ["two", "one"]
 
 
 def test_a_stored_live_control_is_refused():

@@ -5,9 +5,9 @@ later than the output:
 
     y_t = b + \sum_{s=0}^{k-1} W_s h_{t - d s},      h_t = 0 before the beginning.
 
-It looks back (k - 1) d steps. In a stack these reaches add up, so the last output depends on
-exactly 1 + (k - 1) \sum_l d_l inputs, its own position included. Doubling the dilation from layer
-to layer therefore doubles the reach with every layer, at the same cost per layer.
+It looks back (k - 1) d steps. In a stack these reaches add up, so the last output depends on no
+more than 1 + (k - 1) \sum_l d_l inputs, its own position included. Doubling the dilation from
+layer to layer therefore doubles the reach with every layer, at the same cost per layer.
 
 Left to right, an output costs k products of a matrix and a vector if the (k - 1) d inputs before
 it were kept. They stand in a queue: the new one enters, the oldest leaves [paine2016fast].
@@ -27,7 +27,7 @@ Queue = tuple[Tensor, ...]
 
 
 def receptive_field(kernel_size: int, dilations: Sequence[int]) -> int:
-    r"""Return 1 + (k - 1) \sum_l d_l, how many inputs the last output of a stack depends on.
+    r"""Return 1 + (k - 1) \sum_l d_l, how far the last output reaches, its own position included.
 
     Args:
         kernel_size: k >= 1, the same in every layer.

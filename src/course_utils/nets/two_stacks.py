@@ -1,11 +1,11 @@
 r"""One layer of the gated PixelCNN: a vertical and a horizontal stack side by side.
 
     p = V * v                                   rows above, all columns
-    q = H * h + A p                             the row to the left, and what the rows above say
+    q = H * h + T p                             the row to the left, and what the rows above say
     v <- gate(p + condition)
-    h <- h + R gate(q + condition),   skip = S gate(q + condition)
+    h <- h + P gate(q + condition),   skip = S gate(q + condition)
 
-V and H are convolutions with 2C outputs; A, R, S are 1 x 1. Information flows from the vertical
+V and H are convolutions with 2C outputs; T, P, S are 1 x 1. Information flows from the vertical
 stack to the horizontal one and never back, because h at (r, c) knows its own row and v may not.
 
 Pixel by pixel, nothing has to be computed twice: p needs the rows above and is found for a whole

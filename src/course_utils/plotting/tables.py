@@ -8,6 +8,7 @@ from typing import Any
 
 from course_utils.arguments import ArgumentError, check_int
 
+_NOTHING = "–"
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -24,13 +25,15 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
     def _repr_html_(self) -> str:
+        left = self._words()
         head = "".join(
-            f'<th scope="col">{html.escape(title)}</th>' if title else "<td></td>"
-            for title in self.header
+            _element("th", title, at_left, scope="col") if title else "<td></td>"
+            for title, at_left in zip(self.header, left, strict=True)
         )
         body = "".join(
-            f'<tr><th scope="row">{html.escape(name)}</th>'
-            + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+            "<tr>"
+            + _element("th", name, True, scope="row")
+            + "".join(_element("td", *cell) for cell in zip(cells, left[1:], strict=True))
             + "</tr>"
             for name, *cells in self.rows
         )
@@ -44,15 +47,33 @@ class Table:
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join(
             " | ".join(
-                cell.ljust(width) if i == 0 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+                cell.ljust(width) if at_left else cell.rjust(width)
+                for cell, width, at_left in zip(line, widths, self._words(), strict=True)
             ).rstrip()
             for line in lines
         )
 
+    def _words(self) -> list[bool]:
+        """For each column whether it holds words, which begin at one edge, and no numbers."""
+        columns = [
+            [row[i] for row in self.rows if row[i] != _NOTHING] for i in range(len(self.header))
+        ]
+        words = [bool(cells) and all(cell[:1].isalpha() for cell in cells) for cells in columns]
+        return [True, *words[1:]]
+
+
+def _element(tag: str, text: str, at_left: bool, scope: str = "") -> str:
+    """A cell; ``scope`` is what a heading is the heading of."""
+    attributes = f' scope="{scope}"' if scope else ""
+    if at_left:
+        attributes += ' style="text-align: left"'
+    return f"<{tag}{attributes}>{html.escape(text)}</{tag}>"
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, digits: int = 4) -> Table:
     """Make a table whose numbers have a fixed number of significant digits.
+
+    Columns of numbers end at one edge, columns of words begin at one.
 
     Args:
         header: One title per column.
@@ -109,7 +130,7 @@ def _value_and_error(cell: Any) -> tuple[float, float]:
 
 def _cell(cell: Any, digits: int) -> str:
     if cell is None:
-        return "–"
+        return _NOTHING
     if isinstance(cell, str | int):
         return str(cell)
     value, error = _value_and_error(cell)

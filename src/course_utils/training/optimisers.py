@@ -86,7 +86,22 @@ class GradientDescent:
 
 
 @dataclass(frozen=True)
-class Momentum:
+class _WithVelocity:
+    """What the two rules with a velocity share: two numbers, and that they start at rest."""
+
+    rate: float
+    decay: float = 0.9
+
+    def __post_init__(self) -> None:
+        check_number("rate", self.rate, low=0, open_low=True)
+        check_number("decay", self.decay, low=0, high=1, open_high=True)
+
+    def start(self, x: Tensor) -> Memory:
+        """The velocity is zero."""
+        return (torch.zeros_like(x),)
+
+
+class Momentum(_WithVelocity):
     """v <- mu v + g, x <- x - eta v: a heavy ball, ``torch.optim.SGD`` with momentum.
 
     The same as x_{t+1} = x_t - eta g_t + mu (x_t - x_{t-1}). On a quadratic both roots of
@@ -97,13 +112,6 @@ class Momentum:
         rate: eta > 0.
         decay: mu in [0, 1), what is kept of the velocity.
     """
-
-    rate: float
-    decay: float = 0.9
-
-    def __post_init__(self) -> None:
-        check_number("rate", self.rate, low=0, open_low=True)
-        check_number("decay", self.decay, low=0, high=1, open_high=True)
 
     @classmethod
     def tuned(cls, smallest: float, largest: float) -> "Momentum":
@@ -126,18 +134,13 @@ class Momentum:
         root = sqrt(high / low)
         return cls(4 / (sqrt(high) + sqrt(low)) ** 2, ((root - 1) / (root + 1)) ** 2)
 
-    def start(self, x: Tensor) -> Memory:
-        """The velocity is zero."""
-        return (torch.zeros_like(x),)
-
     def step(self, x: Tensor, gradient: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """Return x - eta (mu v + g), and the velocity."""
         velocity = self.decay * memory[0] + gradient
         return x - self.rate * velocity, (velocity,)
 
 
-@dataclass(frozen=True)
-class Nesterov:
+class Nesterov(_WithVelocity):
     """v <- mu v + g, x <- x - eta (g + mu v): ``torch.optim.SGD`` with ``nesterov=True``.
 
     Written with y for the place that velocity leads to, this is y_{t+1} = x_t - eta g(x_t),
@@ -147,13 +150,6 @@ class Nesterov:
         rate: eta > 0.
         decay: mu in [0, 1).
     """
-
-    rate: float
-    decay: float = 0.9
-
-    def __post_init__(self) -> None:
-        check_number("rate", self.rate, low=0, open_low=True)
-        check_number("decay", self.decay, low=0, high=1, open_high=True)
 
     @classmethod
     def tuned(cls, smallest: float, largest: float) -> "Nesterov":
@@ -175,10 +171,6 @@ class Nesterov:
         low, high = _curvatures(smallest, largest)
         root = sqrt(high / low)
         return cls(1 / high, (root - 1) / (root + 1))
-
-    def start(self, x: Tensor) -> Memory:
-        """The velocity is zero."""
-        return (torch.zeros_like(x),)
 
     def step(self, x: Tensor, gradient: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """Return x - eta (g + mu v) with the new velocity v, and v."""

@@ -5,7 +5,7 @@ its model is. Sizes are small enough that most quantities can also be found by e
 
     plane        2-D densities with exact log density, score and denoiser
     tables       small discrete joints
-    sequences    Markov, hidden Markov and grammar sources with a known entropy rate
+    sequences    Markov, hidden Markov and grammar sources, entropy rate known or bounded
     graphs       random graphs and small molecules with computable likelihood
     signals      stationary Gaussian sources with a known innovation variance
     solids       signed distances, and density fields whose transmittance has a closed form
