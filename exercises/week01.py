@@ -106,8 +106,8 @@ check("w01-ngram", ngram_table)
 # *compute, 10 points, concept* `ar.markov-chain`
 #
 # A stationary Markov chain on three symbols has the transition matrix below; row $j$ is the law of
-# the next symbol after $j$. No model of whatever kind can reach a mean loss per symbol below the
-# chain's entropy rate. What is it, in nats per symbol? A relative error of 0.1 % is allowed.
+# the next symbol after $j$. No model of whatever kind has an expected loss per symbol below the
+# chain's entropy rate. What is this rate, in nats per symbol? A relative error of 0.1 % is allowed.
 # Compute it from `transition`; a grader may run your notebook on another chain.
 
 # %%
@@ -153,7 +153,7 @@ check("w01-units", units)
 # `order[k]` comes at step `k`, and the first one has *rank* 1. Each hidden unit has a *degree*
 # between 1 and $D - 1$: it may depend on inputs of rank up to its degree. The output for a
 # variable of rank $r$ may depend on inputs of rank less than $r$, and every weight that cannot
-# break this rule is kept.
+# break these rules is kept.
 
 
 # %%
@@ -279,9 +279,9 @@ check("w01-reach", reach)
 #
 # The `tokens`, 500 sequences of 64 symbols, come from a Markov source of order two over six
 # symbols. Train the network below on them with **at most 400 optimiser steps of at most 512
-# contexts each**. Choose the context, the sizes (at most 20 000 weights), the optimiser and its
-# schedule. Save the network's `state_dict()` with `save_file` and let `weights_file` be the file's
-# name.
+# contexts each**. Choose the context (at most 5 symbols), the sizes (at most 20 000 weights), the
+# optimiser and its schedule. Save the network's `state_dict()` with `save_file` and let
+# `weights_file` be the file's name.
 #
 # The check does not ask what your loss was. It loads your file, runs the network on every
 # possible context, and computes exactly how many nats per symbol it lies above the entropy rate:

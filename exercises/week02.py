@@ -47,7 +47,7 @@ torch.set_num_threads(1)
 #
 # where $d$ is the size of a query. A published mask multiplies $-\infty$ by a matrix of zeros and
 # ones and gives NaN. The check compares with sums written out query by query, and also tries
-# scores of several hundred. Do not call `scaled_dot_product_attention`; build it.
+# scores in the thousands. Do not call `scaled_dot_product_attention`; build it.
 
 
 # %%
@@ -102,8 +102,9 @@ check("w02-parameters", parameters)
 # When a text is drawn symbol by symbol, the keys and values of earlier tokens stay what they are,
 # so they are kept and only those of the new token are computed. Write one step of one head without
 # biases: a token $x$ has the query $x W_q$, the key $x W_k$ and the value $x W_v$. Add the new key
-# and value at the end of the cache, then let the query look at all of it. The check compares with
-# attention over the whole sequence, for one step, for the first one, and for six in a row.
+# and value at the end of the cache, then let the query look at all of it; as in question 1, scores
+# are divided by $\sqrt{d}$. The check compares with attention over the whole sequence, for one
+# step, for the first one, and for six in a row.
 
 
 # %%
@@ -209,7 +210,7 @@ def nucleus(logits: torch.Tensor, p: float) -> torch.Tensor:
     Returns:
         Probabilities (rows, num_symbols), zero outside the nucleus, each row with sum 1.
     """
-    # To do: sort, sum, keep while the mass before is below p, undo the sort.
+    # To do: find the smallest set of each row, cut, renormalise.
     raise NotImplementedError("w02-nucleus is not written yet")
 
 

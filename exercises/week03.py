@@ -81,7 +81,7 @@ check("w03-gaussian-kl", gaussian_kl)
 # $$\mathrm{ELBO}(x) = \mathbb{E}_{q}[\log p(x \mid z)] - \mathrm{KL}(q \Vert p(z))$$
 #
 # has a closed form, constants included. The check does not use this decomposition: it computes
-# $\log p(x)$ and the exact posterior, and subtracts the divergence of $q$ from it.
+# $\log p(x)$ and the exact posterior, and takes $\log p(x) - \mathrm{KL}(q \Vert p(z \mid x))$.
 
 
 # %%
@@ -215,7 +215,7 @@ check("w03-score", score_gradient)
 # bound of $k$ draws is $\mathbb{E} \log \frac{1}{k} \sum_{i \le k} w_i$; for $k = 1$ it is the
 # ELBO. Estimate it from $n$ draws: neighbours form groups of $k$, each group gives the logarithm of
 # its mean weight, and the groups are averaged. Weights of pictures are of the size $e^{-1000}$; the
-# check tries such ones.
+# check tries even smaller ones.
 
 
 # %%

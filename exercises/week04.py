@@ -40,12 +40,13 @@ torch.set_num_threads(1)
 #
 # $$\frac{1}{d} \sum_{i=1}^{d} (x_i - \hat{x}_i)^2 + w\, \mathrm{KL}(q(z \mid x) \Vert p(z)),$$
 #
-# a *mean* over the $d$ variables, and a sum over the latents in the divergence. Its decoder has
-# Gaussian noise of fixed standard deviation $\sigma$. Up to a factor and a constant this is the
-# loss of a $\beta$-VAE, $-\mathbb{E}_q \log p(x \mid z) + \beta\, \mathrm{KL}$. Which `beta` is it?
-# And how many latents are `active`, that is, tell anything about $x$, at the optimum on data with
-# the covariance given? Compute from `case`: `noise` is $\sigma$ and `weight` is $w$. A relative
-# error of 0.1 % is allowed for `beta`.
+# a *mean* over the $d$ variables, and a sum over the latents in the divergence. Here $\hat{x}$ is
+# the decoder's mean for a draw $z \sim q(z \mid x)$, and the loss is averaged over draws. The
+# decoder has Gaussian noise of fixed standard deviation $\sigma$. Up to a factor and a constant
+# this is the loss of a $\beta$-VAE, $-\mathbb{E}_q \log p(x \mid z) + \beta\, \mathrm{KL}$. Which
+# `beta` is it? And how many latents are `active`, that is, tell anything about $x$, at the optimum
+# on data with the covariance given? Compute from `case`: `noise` is $\sigma$ and `weight` is $w$. A
+# relative error of 0.1 % is allowed for `beta`.
 
 # %%
 case = given("w04-active")
@@ -64,9 +65,10 @@ check("w04-active", numbers)
 # Data are made from factors $v_1, \dots, v_K$; a code has latents $z_1, \dots, z_J$, all discrete.
 # For each factor, take the two latents with the largest mutual information with it; the gap
 # between the two, divided by the entropy of the factor, is 1 if one latent alone holds the factor,
-# and 0 if none or two of them do. (A published formula takes the gap between *factors* for one
-# latent, and does not notice that a factor is stored twice.) Return the gap of each factor.
-# `tables[k, j]` is the joint law of $v_k$ and $z_j$; some of its cells may be empty.
+# and 0 if none or two of them do. (A document behind this course, erratum E13, takes the gap
+# between *factors* for one latent, and does not notice that a factor is stored twice.) Return the
+# gap of each factor. `tables[k, j]` is the joint law of $v_k$ and $z_j$; some of its cells may be
+# empty.
 
 
 # %%
@@ -125,10 +127,10 @@ check("w04-merge", merge)
 #
 # *implement, 10 points, concept* `vae.gumbel-softmax`
 #
-# Turn uniform numbers into Gumbel noise, add it to the logits, and take the maximum: that draws
-# from the softmax of the logits. Replace the maximum by a softmax at a temperature, and the draw
-# can be differentiated. Return both, made from the same noise. The check gets the same draws from a
-# race of exponential clocks.
+# Turn each uniform number $u$ into Gumbel noise $g$ by solving $u = \exp(-\exp(-g))$, add the noise
+# to the logits, and take the maximum: that draws from the softmax of the logits. Replace the
+# maximum by a softmax at a temperature, and the draw can be differentiated. Return both, made from
+# the same noise. The check gets the same draws from a race of exponential clocks.
 
 
 # %%

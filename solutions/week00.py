@@ -14,13 +14,13 @@
 # # Week 0: the foundations, written by hand
 #
 # Nine questions, 100 points. The first two are about mixtures, the third differentiates a network,
-# the fourth takes a step of a Markov chain. Then come three computations on problems so small that
-# every case can be listed, and a fit that has to come close to a law that the check knows. A check
-# follows each question and says at once whether the answer is right, and if not, what to look at.
-# Ninety points are checked by machine; the last question is a text that you mark yourself. Replace
-# each placeholder by your answer and run the cells from top to bottom. Everything works without a
-# network, and the whole assignment needs a few seconds of computing. Logarithms are natural and
-# information is in nats.
+# the fourth takes a step of a Markov chain. Then come three computations that can be done exactly,
+# by a list of all cases or by a formula, and a fit that has to come close to a law that the check
+# knows. A check follows each question and says at once whether the answer is right, and if not,
+# what to look at. Ninety points are checked by machine; the last question is a text that you mark
+# yourself. Replace each placeholder by your answer and run the cells from top to bottom. Everything
+# works without a network, and the whole assignment needs a few seconds of computing. Logarithms are
+# natural and information is in nats.
 
 # %%
 import itertools
@@ -44,8 +44,8 @@ torch.set_num_threads(1)
 # $$p(x) = \sum_k w_k\, \mathcal{N}(x; m_k, s_k^2).$$
 #
 # Return $\log p(x)$ of each point. Far away from all components every term is smaller than the
-# smallest number a computer knows, and the logarithm of their sum is still a moderate number; the
-# check goes there. Do not call `torch.distributions`.
+# smallest positive number a computer knows, and the logarithm of their sum is still a moderate
+# number; the check goes there. Do not call `torch.distributions`.
 
 
 # %%
@@ -79,7 +79,7 @@ check("w00-mixture", mixture_log_density)
 #
 # The step first shares every example out among the components, $r_{ik} = p(k \mid x_i)$ by Bayes'
 # rule, and then fits each component to its shares: the new weight is the mean share, the new mean
-# the mean of the examples weighed by the shares, the new variance the weighed mean of the squared
+# the mean of the examples weighed by the shares, the new variance the weighted mean of the squared
 # deviations *from the new mean*. Return weights, means and standard deviations. Some examples are
 # as far out as in question 1.
 
@@ -99,7 +99,7 @@ def em_step(
     Returns:
         New weights, means and standard deviations, each (components,).
     """
-    # begin answer w00-em: shares by a softmax over components, then weighed moments
+    # begin answer w00-em: shares by a softmax over components, then weighted moments
     standard = (x[:, None] - means) / stds
     shares = torch.softmax(weights.log() - 0.5 * standard.square() - stds.log(), dim=1)
     counts = shares.sum(0)
@@ -118,8 +118,9 @@ check("w00-em", em_step)
 #
 # A network with one hidden layer computes $h = \tanh(W_1 x + b_1)$ and $y = W_2 h + b_2$. The loss
 # is $\frac{1}{n} \sum_i \frac{1}{2} \lVert y_i - t_i \rVert^2$ over a batch of $n$ examples. Return
-# its derivatives by $W_1$, $b_1$, $W_2$ and $b_2$. Write the chain rule yourself, without autograd.
-# The check takes a small step in the imaginary direction, which gives derivatives to all digits.
+# its derivatives with respect to $W_1$, $b_1$, $W_2$ and $b_2$. Write the chain rule yourself,
+# without autograd. The check takes a small step in the imaginary direction, which gives derivatives
+# to all digits.
 
 
 # %%
@@ -142,7 +143,7 @@ def gradients(
         b2: Second biases (outputs,).
 
     Returns:
-        Derivatives by w1, b1, w2 and b2, shaped like them.
+        Derivatives with respect to w1, b1, w2 and b2, shaped like them.
     """
     # begin answer w00-backward: forward, the error at the output, then one layer back
     h = torch.tanh(x @ w1.T + b1)
@@ -159,8 +160,8 @@ check("w00-backward", gradients)
 #
 # *implement, 15 points, concept* `mcmc.metropolis-hastings`
 #
-# A law on states $0, 1, \dots$ is known up to a factor, $p_i \propto e^{\ell_i}$. A chain in state
-# $i$ was proposed the state $j$, drawn with probability $q_{ij}$. The step of Metropolis and
+# A law on states $0, 1, \dots$ is known up to a factor, $p_i \propto e^{\ell_i}$. To a chain in
+# state $i$ the state $j$ is proposed, drawn with probability $q_{ij}$. The step of Metropolis and
 # Hastings goes there with probability $\min(1, \frac{p_j q_{ji}}{p_i q_{ij}})$, and else stays. You
 # get a number $u$, uniform on $[0, 1)$: go if $u$ is smaller than that probability. Do this for
 # many chains at once. Some $\ell$ are so large that $e^\ell$ is infinite, others so small that it
@@ -201,10 +202,11 @@ check("w00-metropolis", metropolis_hastings)
 #
 # *compute, 5 points, concept* `found.gaussian-heights`
 #
-# A number takes the `values` with the `probabilities`. It is drawn `num_draws` times, and one
-# computes $\frac{1}{n} \sum_i (x_i - \bar x)^2$ with the mean $\bar x$ of these $n$ draws. What is
-# the expectation of this (`expected`)? By which `factor` must it be multiplied to be right on
-# average? List all samples, or find the formula. A relative error of 0.1 % is allowed.
+# A number takes the `values` with the `probabilities`. It is drawn `num_draws` times independently,
+# and one computes $\frac{1}{n} \sum_i (x_i - \bar x)^2$ with the mean $\bar x$ of these $n$ draws.
+# What is the expectation of this (`expected`)? By which `factor` must it be multiplied to be the
+# variance of the law on average? List all samples, or find the formula. A relative error of 0.1 %
+# is allowed.
 
 # %%
 case = given("w00-variance")
@@ -378,12 +380,12 @@ and the best such product loses exactly the total correlation: the sum of the en
 variables less their joint entropy. A full table, or a product of conditionals of every variable
 given all earlier ones, loses nothing.
 
-But the table has 2^20 - 1 numbers. Each is learned from the examples that fall into its cell, most
-cells see none, and the expected loss of a fit grows roughly like the number of free parameters over
-twice the number of examples. An assumption removes parameters. If it holds, nothing is lost and far
-fewer examples are needed: for a Markov chain two numbers a variable suffice. If it does not hold, a
-loss stays that no amount of data removes: the mutual information between a variable and what it was
-forbidden to see, given what it may see.
+But the table has 2^20 - 1 numbers. Each is learned from the examples that fall into its cell, and
+most cells see none. Even where examples abound, a fit is expected to lose about the number of free
+parameters over twice the number of examples. An assumption removes parameters. If it holds, nothing
+is lost and far fewer examples are needed: for a Markov chain two numbers a variable suffice. If it
+does not hold, a loss stays that no amount of data removes: the mutual information between a
+variable and what it was forbidden to see, given what it may see.
 
 An assumption that holds: pixels far apart are nearly independent given those between them, so a
 local model learns fast. One that does not: in text, a bracket closes one that was opened long ago,

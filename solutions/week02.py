@@ -47,7 +47,7 @@ torch.set_num_threads(1)
 #
 # where $d$ is the size of a query. A published mask multiplies $-\infty$ by a matrix of zeros and
 # ones and gives NaN. The check compares with sums written out query by query, and also tries
-# scores of several hundred. Do not call `scaled_dot_product_attention`; build it.
+# scores in the thousands. Do not call `scaled_dot_product_attention`; build it.
 
 
 # %%
@@ -117,8 +117,9 @@ check("w02-parameters", parameters)
 # When a text is drawn symbol by symbol, the keys and values of earlier tokens stay what they are,
 # so they are kept and only those of the new token are computed. Write one step of one head without
 # biases: a token $x$ has the query $x W_q$, the key $x W_k$ and the value $x W_v$. Add the new key
-# and value at the end of the cache, then let the query look at all of it. The check compares with
-# attention over the whole sequence, for one step, for the first one, and for six in a row.
+# and value at the end of the cache, then let the query look at all of it; as in question 1, scores
+# are divided by $\sqrt{d}$. The check compares with attention over the whole sequence, for one
+# step, for the first one, and for six in a row.
 
 
 # %%
@@ -248,7 +249,7 @@ def nucleus(logits: torch.Tensor, p: float) -> torch.Tensor:
     Returns:
         Probabilities (rows, num_symbols), zero outside the nucleus, each row with sum 1.
     """
-    # begin answer w02-nucleus: sort, sum, keep while the mass before is below p, undo the sort
+    # begin answer w02-nucleus: find the smallest set of each row, cut, renormalise
     probs, order = logits.softmax(-1).sort(dim=-1, descending=True)
     before = probs.cumsum(-1) - probs
     kept = torch.where((before < p) | (p == 1), probs, 0.0)
@@ -330,9 +331,10 @@ symbols, the cut removes rare right ones instead, and renormalising makes the er
 a decoder knows only the model's probabilities, never the truth.
 
 The most probable text is the mode of a law over very many texts. Every further symbol multiplies by
-a factor below one, so a text that stops too early, or goes round in a circle, can beat good ones.
-A narrow beam overlooks it; a wider one finds it, and the result gets worse while its probability
-goes up. Dividing by the length is a repair, and a change of the question.
+a factor below one, so a text that stops too early can beat good ones. So can one that goes round in
+a circle, where each factor is close to one. A narrow beam may overlook such a text; a wider one
+finds it, and the result gets worse while its probability goes up. Dividing by the length is a
+repair, and a change of the question.
 
 A grammar mask guarantees accepted texts. Their law is not the model's law given acceptance: the
 mask asks whether a valid completion exists, Bayes' rule how probable the model finds one.

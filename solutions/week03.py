@@ -84,7 +84,7 @@ check("w03-gaussian-kl", gaussian_kl)
 # $$\mathrm{ELBO}(x) = \mathbb{E}_{q}[\log p(x \mid z)] - \mathrm{KL}(q \Vert p(z))$$
 #
 # has a closed form, constants included. The check does not use this decomposition: it computes
-# $\log p(x)$ and the exact posterior, and subtracts the divergence of $q$ from it.
+# $\log p(x)$ and the exact posterior, and takes $\log p(x) - \mathrm{KL}(q \Vert p(z \mid x))$.
 
 
 # %%
@@ -247,7 +247,7 @@ check("w03-score", score_gradient)
 # bound of $k$ draws is $\mathbb{E} \log \frac{1}{k} \sum_{i \le k} w_i$; for $k = 1$ it is the
 # ELBO. Estimate it from $n$ draws: neighbours form groups of $k$, each group gives the logarithm of
 # its mean weight, and the groups are averaged. Weights of pictures are of the size $e^{-1000}$; the
-# check tries such ones.
+# check tries even smaller ones.
 
 
 # %%
@@ -342,12 +342,12 @@ check("w03-vae", weights_file)
 # %%
 # begin answer w03-which-gap: a text
 explanation = """
-Minus the bound is the entropy of the data, plus the divergence of the data from the model, plus the
-divergence of q from the posterior. The last part splits in two: what the best law of q's family
-still loses, because posteriors are correlated or have several modes, and what the encoder loses
-beyond that. A better decoder or prior closes the first gap, a richer family (a flow, a mixture,
-importance weights) the second, a larger or longer trained encoder, or steps of optimisation for
-each example, the third.
+On average over the data, minus the bound is their entropy, plus the divergence of the data from the
+model, plus the divergence of q from the posterior. The last part splits in two: what the best law
+of q's family still loses, because posteriors are correlated or have several modes, and what the
+encoder loses beyond that. A better decoder or prior closes the first gap, a richer family (a flow,
+a mixture, importance weights) the second, a larger or longer trained encoder, or steps of
+optimisation for each example, the third.
 
 The bound is one number, and only the sum of the three. Optimising q for a fixed example from the
 encoder's output on shows the amortisation gap. Importance weighting with many draws, or annealed

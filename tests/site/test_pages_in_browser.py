@@ -43,12 +43,19 @@ def test_a_page_visited(path, page, site_url, traffic, subtests):
         print(f"{name(path)}: {own / 1000:.0f} kB, shared {shared / 1000:.0f} kB")
         assert shared <= SHARED_BYTES
         assert own <= (INTERACTIVE_PAGE_BYTES if is_interactive(path) else TEXT_PAGE_BYTES)
+    for width in site_checks.WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        for check in (
+            site_checks.stretched_pictures,
+            site_checks.clipped_ways_on,
+            site_checks.overflow,
+        ):
+            with subtests.test(check.__name__, width=width):
+                faults = check(page)
+                assert not faults, "\n".join(faults)
     for check in (
         site_checks.unset_mathematics,
         site_checks.unsized_pictures,
-        site_checks.stretched_pictures,
-        site_checks.clipped_ways_on,
-        site_checks.overflow,
         site_checks.pictures_lost_in_the_dark,
         site_checks.stuck_sliders,
         site_checks.closed_details,

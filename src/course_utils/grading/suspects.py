@@ -61,7 +61,8 @@ def line_up(
         value: The answer.
         truth: What is right.
         suspects: Known mistakes; the first that matches is named.
-        tolerance: Absolute and relative tolerance.
+        tolerance: Absolute and relative tolerance. From 1e-6 on it forgives a rounding to single
+            precision on the way, such as that of a buffer from ``torch.zeros``.
         otherwise: What to say if nobody matches.
         plain: The same without anything that depends on the instance.
 

@@ -78,7 +78,7 @@ def wider(weights):
     ("weights", "words"),
     [
         (optimum(lose=1), "tells nothing about x"),
-        (optimum(lose=2), "mean over pixels"),
+        (optimum(lose=2), "mean over variables"),
         (wider(optimum()), "is its width learned"),
         (optimum(noise=2.0), "is log_noise learned"),
         ({**optimum(), "decoder.bias": MEAN + 1, "encoder.bias": optimum()["encoder.bias"]},

@@ -17,7 +17,7 @@ from course_utils.grading.suspects import Suspect, close, line_up
 
 
 def draw_causal(seed: int) -> list[Instance]:
-    """Moderate scores in double precision, and scores of several hundred in single precision."""
+    """Moderate scores in double precision, and scores in the thousands in single precision."""
     generator = torch.Generator().manual_seed(seed + 1212)
     while True:
         q, k = (torch.randn(2, 2, 5, 4, generator=generator).double() for _ in "qk")

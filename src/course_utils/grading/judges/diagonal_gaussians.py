@@ -76,7 +76,7 @@ def examine_kl(answer: Any, instance: Instance) -> Verdict:
     suspects = () if narrow else _wrong_kl(**args)
     line_up(
         value, kl_by_quadrature(**args), suspects,
-        tolerance=1e-4 if narrow else 1e-7, otherwise=opening + plain, plain=plain,
+        tolerance=1e-4 if narrow else 1e-6, otherwise=opening + plain, plain=plain,
     )  # fmt: skip
     return right("the divergence of every example is right.")
 
@@ -178,7 +178,7 @@ def examine_merge(answer: Any, instance: Instance) -> Verdict:
             plain = f"{what} is right for moderate widths and wrong for very wide laws."
         line_up(
             value, truth, () if wide else wrong,
-            tolerance=1e-4 if wide else 1e-7, otherwise=plain, plain=plain,
+            tolerance=1e-4 if wide else 1e-6, otherwise=plain, plain=plain,
         )  # fmt: skip
     return right("mean and variance are those of the normalised product.")
 

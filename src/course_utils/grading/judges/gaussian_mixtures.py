@@ -82,7 +82,7 @@ def examine_density(answer: Any, instance: Instance) -> Verdict:
     if far:
         plain = "right among the components, wrong far away from them."
     suspects = () if far else _wrong_densities(**args)
-    line_up(value, density_truth(**args), suspects, tolerance=1e-8, otherwise=plain, plain=plain)
+    line_up(value, density_truth(**args), suspects, tolerance=1e-6, otherwise=plain, plain=plain)
     return right("the log density is right at every point.")
 
 
@@ -182,7 +182,7 @@ def examine_em(answer: Any, instance: Instance) -> Verdict:
         plain = f"the {name} are not those of the next step."
         if far:
             plain = f"the {name} are right for moderate examples, wrong with some far out."
-        line_up(value, truth, known, tolerance=1e-8, otherwise=plain, plain=plain)
+        line_up(value, truth, known, tolerance=1e-6, otherwise=plain, plain=plain)
     return right("weights, means and standard deviations are those of the next step.")
 
 

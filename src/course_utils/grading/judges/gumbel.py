@@ -65,7 +65,7 @@ def examine(answer: Any, instance: Instance) -> Verdict:
     plain = "the relaxed draws are not the softmax of logits plus noise over the temperature."
     if cold:
         plain = "the relaxed draws are right at a moderate temperature, wrong at a very low one."
-    known, tolerance = ((), 2e-2) if cold else (_wrong_relaxed(**args), 1e-7)
+    known, tolerance = ((), 2e-2) if cold else (_wrong_relaxed(**args), 1e-6)
     line_up(value, relaxed, known, tolerance=tolerance, otherwise=plain, plain=plain)
     return right("symbols and relaxed draws belong to the given noise.")
 

@@ -58,7 +58,7 @@ def examine(answer: Any, instance: Instance) -> Verdict:
     if small:
         plain = "right for moderate weights, wrong for very small ones."
     suspects = () if small or k != 3 else _suspects(log_weights, k)
-    tolerance = 1e-5 if small else 1e-8
+    tolerance = 1e-5 if small else 1e-6
     line_up(value, _truth(log_weights, k), suspects, tolerance=tolerance, otherwise=plain,
             plain=plain)  # fmt: skip
     return right("the bound is right for every example.")

@@ -118,7 +118,7 @@ def examine_elbo(answer: Any, instance: Instance) -> Verdict:
     above = bool((value > evidence + 1e-6).any())
     opening = "it exceeds log p(x), which no lower bound does. " if above else ""
     suspects = _wrong_bounds(**args) if random_q else ()
-    line_up(value, elbo(**args), suspects, tolerance=1e-7, otherwise=opening + plain, plain=plain)
+    line_up(value, elbo(**args), suspects, tolerance=1e-6, otherwise=opening + plain, plain=plain)
     return right("the bound lies below log p(x) by the divergence from the exact posterior.")
 
 

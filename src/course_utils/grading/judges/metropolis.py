@@ -90,7 +90,7 @@ def examine(answer: Callable[..., Any], instance: Instance) -> Verdict:
     if not moderate:
         plain = "right for moderate weights, wrong where their exponentials overflow or vanish."
     suspects = _wrong(args) if moderate else ()
-    line_up(value, _truth(args).double(), suspects, tolerance=1e-9, otherwise=plain, plain=plain)
+    line_up(value, _truth(args).double(), suspects, tolerance=1e-6, otherwise=plain, plain=plain)
     return right("every pair of states is accepted with the right probability.")
 
 

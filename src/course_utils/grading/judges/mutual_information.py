@@ -92,7 +92,7 @@ def examine(answer: Any, instance: Instance) -> Verdict:
     if copied:
         plain = "a copied factor has a gap of 1, a factor held twice or not at all one of 0."
     suspects = _suspects(tables) if not copied else _copied_suspects(tables)
-    line_up(value, _truth(tables), suspects, tolerance=1e-7, otherwise=plain, plain=plain)
+    line_up(value, _truth(tables), suspects, tolerance=1e-6, otherwise=plain, plain=plain)
     return right("the gap of every factor is right.")
 
 

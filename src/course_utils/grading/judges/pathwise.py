@@ -60,7 +60,7 @@ def examine(answer: Any, instance: Instance) -> Verdict:
         answers.expect_finite(what, value)
         plain = f"{what} is not right."
         known = () if len(args["eps"]) == 1 and what != _PARTS[0] else known
-        line_up(value, truth, known, tolerance=1e-8, otherwise=plain, plain=plain)
+        line_up(value, truth, known, tolerance=1e-6, otherwise=plain, plain=plain)
     return right("the estimate and both gradients are those of the given noise.")
 
 
@@ -102,7 +102,7 @@ def _suspects(
         [*rules(2), *scaled(_PARTS[2], by_log_std), zero(_PARTS[2], by_log_std),
          Suspect("by-std", "it is the gradient by the standard deviation, not by its logarithm.",
                  by_log_std / std),
-         Suspect("by-mean", "it is the gradient by the mean again: multiply by what the draw is "
-                 "differentiated to.", by_mean),
+         Suspect("by-mean", "it is the gradient by the mean again: multiply by the derivative "
+                 "of the draw by log_std.", by_mean),
          Suspect("score", score, ((eps.square() - 1) * f[:, None]).mean(0))],
     )  # fmt: skip

@@ -89,7 +89,7 @@ def examine_step(answer: Any, instance: Instance) -> Verdict:
         value = answers.expect_floats(what, part, tuple(right_one.shape))
         answers.expect_finite(what, value)
         plain = f"{what} is not that of the three terms with their gradients stopped."
-        tolerance = 2e-3 if far else 1e-8
+        tolerance = 2e-3 if far else 1e-6
         line_up(value, right_one, known, tolerance=tolerance, otherwise=plain, plain=plain)
     return right("the indices and both gradients are right.")
 
@@ -205,7 +205,7 @@ def examine_ema(answer: Any, instance: Instance) -> Verdict:
             plain = "the codebook is not the ratio of the new sums and the new counts."
         if at == 0 and not memory:
             plain = "a code that has no vectors must stay where it is."
-        line_up(value, truth[at], wrong[at], tolerance=1e-9, otherwise=plain, plain=plain)
+        line_up(value, truth[at], wrong[at], tolerance=1e-6, otherwise=plain, plain=plain)
     return right("the counts, the sums and the codebook are right.")
 
 

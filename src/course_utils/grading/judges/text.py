@@ -18,7 +18,9 @@ def examine(answer: Any, instance: Instance) -> Verdict:
         raise Mistake("type", f"expected a text, got a {type(answer).__name__}.")
     words = len(answer.split())
     if words < _FEWEST_WORDS:
-        raise Mistake("short", f"{words} words are too few to answer it; about 100 will do.")
+        raise Mistake(
+            "short", f"{words} words are too few: the question says about how many it takes."
+        )
     return Verdict(
         0.0,
         "compare with the model answer, mark yourself by this rubric, and pass marks=... to check:",

@@ -66,7 +66,7 @@ def examine(answer: Any, instance: Instance) -> Verdict:
         value = answers.expect_floats(name, part, tuple(wanted.shape), hint)
         answers.expect_finite(name, value)
         plain = f"{name} is not the derivative of the loss."
-        line_up(value, wanted, suspects, tolerance=1e-8, otherwise=plain, plain=plain)
+        line_up(value, wanted, suspects, tolerance=1e-6, otherwise=plain, plain=plain)
     return right("all four derivatives are right.")
 
 

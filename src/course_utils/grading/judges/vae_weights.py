@@ -71,7 +71,7 @@ def _advice(
     if bool((rates < 0.05).any()):
         return (
             "a latent variable tells nothing about x: is the divergence weighed too heavily, for "
-            "instance by a mean over pixels in the other term?"
+            "instance by a mean over variables in the other term?"
         )
     if encoder > 2 * decoder:
         return "most of it is the encoder's gap: is its width learned, and is training finished?"

@@ -111,7 +111,7 @@ QUESTIONS = (
             Criterion(3, "What each kind stores and loses: rate by noise, or log K per code."),
             Criterion(3, "How each is trained: reparameterised, straight-through, or relaxed."),
             Criterion(2, "How each fails, collapse or dead codes, and what is done about it."),
-            Criterion(2, "The prior that samples need, and why a learned one follows a codebook."),
+            Criterion(2, "The prior that samples need, and when a codebook learns it; a reason."),
         ),
     ),
 )
