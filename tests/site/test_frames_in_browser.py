@@ -1,7 +1,9 @@
 """Movable figures of the built site in a real browser: they move, say so, and keep still around.
 
-Everything is asked of every figure of every page, so that a new chapter is tested from its first
-day. Chromium reaches the local server and nothing else.
+What depends on a figure's own frames and words, and whether it fits, is asked of every figure of
+every page, so that a new chapter is tested from its first day. What only the script decides that
+all of them share is asked of a few: of each number of sliders the first figure, and those with the
+fewest and the most frames. Chromium reaches the local server and nothing else.
 """
 
 import functools
@@ -18,22 +20,39 @@ FIGURE = "figure.course-frames"
 SETTLED_MS = 60_000
 
 
-def _figures() -> list[tuple[str, int, int]]:
-    """Page, place on it, and number of sliders of every movable figure."""
-    return [
-        (site_pages.name(path), place, len(figure.select("input[type=range]")))
+def _figures() -> dict[tuple[str, int, int], int]:
+    """Page, place on it, and number of sliders of every movable figure, with its frames."""
+    return {
+        (site_pages.name(path), place, len(figure.select("input[type=range]"))): len(
+            figure.select("img")
+        )
         for path, figures in site_pages.pages_with("course-frames")
         for place, figure in enumerate(figures)
-    ]
+    }
 
 
-FIGURES = _figures()
+def _few(figures: dict[tuple[str, int, int], int]) -> list[tuple[str, int, int]]:
+    """Of each number of sliders the first figure, the shortest and the longest."""
+    found = set()
+    for sliders in {figure[2] for figure in figures}:
+        alike = [figure for figure in figures if figure[2] == sliders]
+        found |= {alike[0], min(alike, key=figures.get), max(alike, key=figures.get)}
+    return sorted(found)
+
+
+FRAMES = _figures()
+FIGURES = list(FRAMES)
 assert FIGURES, "no movable figure in _build/html: run make book first"
 PAIRS = [(name, place) for name, place, sliders in FIGURES if sliders == 2]
 PAGES = sorted({name for name, _, _ in FIGURES})
-every_figure = pytest.mark.parametrize(
-    ("name", "place", "sliders"), FIGURES, ids=[f"{name}-{place}" for name, place, _ in FIGURES]
-)
+
+
+def _asked_of(figures: list[tuple[str, int, int]]) -> pytest.MarkDecorator:
+    ids = [f"{name}-{place}" for name, place, _ in figures]
+    return pytest.mark.parametrize(("name", "place", "sliders"), figures, ids=ids)
+
+
+every_figure, a_few_figures = _asked_of(FIGURES), _asked_of(_few(FRAMES))
 every_page = pytest.mark.parametrize("name", PAGES)
 
 
@@ -134,7 +153,7 @@ def test_the_keyboard_moves_every_slider(open_page, name, place, sliders):
         assert len(seen) >= min(last, 3)
 
 
-@every_figure
+@a_few_figures
 def test_steps_stop_at_both_ends_and_say_what_is_seen(open_page, name, place, sliders):
     figure = Figure(open_page(name), place).approach()
     at = [int(figure.sliders.nth(row).input_value()) for row in range(sliders)]
@@ -151,7 +170,7 @@ def test_steps_stop_at_both_ends_and_say_what_is_seen(open_page, name, place, sl
     figure.expect(0, *at[1:])
 
 
-@every_figure
+@a_few_figures
 def test_play_runs_to_the_end_quietly_and_pause_holds(open_page, name, place, sliders):
     page = open_page(name, reduced_motion="no-preference")
     figure = Figure(page, place)
@@ -194,7 +213,7 @@ def test_two_sliders_play_one_at_a_time(open_page, name, place):
     assert [label.split(":")[0] for label in labels] == ["Play", "Pause"]
 
 
-@every_figure
+@a_few_figures
 def test_nothing_moves_when_frames_change(open_page, name, place, sliders):
     page = open_page(name)
     figure = Figure(page, place).approach()
@@ -249,7 +268,7 @@ def test_no_frame_lies_inside_a_page(name):
         assert int(image["height"]) > 0
 
 
-@every_figure
+@a_few_figures
 def test_without_a_script_the_start_frame_stands_with_its_words(open_page, name, place, sliders):
     page = open_page(name, java_script_enabled=False)
     figure = page.locator(FIGURE).nth(place)
@@ -264,7 +283,7 @@ def test_without_a_script_the_start_frame_stands_with_its_words(open_page, name,
     assert any(url.endswith(Path(image.get_attribute("src")).name) for url in page.fetched)
 
 
-@every_figure
+@a_few_figures
 def test_print_shows_a_frame_and_says_which_one(open_page, name, place, sliders):
     page = open_page(name)
     page.emulate_media(media="print")

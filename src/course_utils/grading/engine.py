@@ -30,7 +30,12 @@ from course_utils.grading.sandbox import SandboxError, choose, launch
 from course_utils.grading.submissions import Submission, read_submission
 from course_utils.grading.weeks import provided_in, questions_of, week_key
 
-_SHARE = 4
+SHARE = 4
+"""One cell, or all calls of one question, may use this part of the time, as a divisor."""
+
+PATIENCE = 2
+"""A submission may use this multiple of the time on the clock, repetitions included."""
+
 _FOR_A_PERSON = "written; a person marks it by the rubric."
 _CAUSES = {
     "wall": "it ran past its time limit",
@@ -66,7 +71,8 @@ def grade_submission(
         week: Such as ``"week01"`` or ``"w01"``.
         seed: Of the instances; with another than the public one messages show no hidden values.
         isolation: ``"auto"`` or the name of a kind of isolation, see ``sandbox``.
-        limits: For the submission as a whole; one cell or question may use a quarter of the time.
+        limits: One cell, or all calls of one question, may use a quarter of the time; no cell and
+            no question begins when the submission has used twice the time on the clock.
 
     Returns:
         ``assignment, submission, sha256, score, max_score, isolation, seed, seconds, questions
@@ -80,8 +86,9 @@ def grade_submission(
     questions = questions_of(week)
     level = choose(isolation)
     submission = read_submission(path)
-    grading = _Grading(submission, questions, provided_in(week), seed, level, limits)
-    marks = grading.marks(began + 2 * limits.wall_seconds)
+    deadline = began + PATIENCE * limits.wall_seconds
+    grading = _Grading(submission, questions, provided_in(week), seed, level, limits, deadline)
+    marks = grading.marks()
     return {
         "assignment": f"week{week_key(week)[1:]}",
         "submission": submission.name,
@@ -107,6 +114,7 @@ class _Grading:
         seed: Of the instances.
         isolation: As ``sandbox.choose`` gave it.
         limits: For the submission.
+        deadline: By the monotonic clock; no cell and no question begins after it.
         left_out: Numbers of the cells that are not run again.
         troubles: Category and sentence for each cell that was left out or stopped, by number.
         notes: One sentence for each thing that happened on the way.
@@ -118,28 +126,35 @@ class _Grading:
     seed: int
     isolation: str
     limits: Limits
+    deadline: float
     left_out: set[int] = field(default_factory=set)
     troubles: dict[int, tuple[str, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def marks(self, deadline: float) -> dict[str, dict[str, Any]]:
+    def marks(self) -> dict[str, dict[str, Any]]:
         """Grade all questions, with as many processes as it takes until the deadline."""
         self.notes += self.submission.notes
         done: dict[str, dict[str, Any]] = {}
         if not self.submission.cells:
             done = {question.id: self._judged(question, None) for question in self.questions}
-        while len(done) < len(self.questions) and time.monotonic() < deadline:
+        while len(done) < len(self.questions) and not self._late():
             with self._session() as session:
                 if not self._run_cells(session):
                     continue
                 for question in self.questions:
-                    if question.id not in done and not self._grade(session, question, done):
+                    if question.id in done:
+                        continue
+                    if self._late() or not self._grade(session, question, done):
                         break
         for question in self.questions:
             if question.id not in done:
                 text = "not graded: the time for this submission was used up."
                 done[question.id] = _mark(question, Verdict(0.0, text, "wrong", "left-out"))
         return {question.id: done[question.id] for question in self.questions}
+
+    def _late(self) -> bool:
+        """Whether the submission has used its time."""
+        return time.monotonic() >= self.deadline
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Session]:
@@ -160,7 +175,7 @@ class _Grading:
                 )
             )
             limits = self.limits
-            session = Session(process, limits.cpu_seconds / _SHARE, limits.wall_seconds / _SHARE)
+            session = Session(process, limits.cpu_seconds / SHARE, limits.wall_seconds / SHARE)
             data = {question.id: question.data(self.seed) for question in self.questions}
             variables = {question.id: question.answer for question in self.questions}
             try:
@@ -178,6 +193,8 @@ class _Grading:
         for number, source in enumerate(self.submission.cells, start=1):
             if number in self.left_out:
                 continue
+            if self._late():
+                return False
             try:
                 error = session.run_cell(number, source)
             except Lost as lost:

@@ -145,6 +145,18 @@ def test_each_thing_that_went_wrong_has_one_note(broken):
     ]
 
 
+def test_many_slow_cells_together_end_at_the_deadline(tmp_path):
+    cells = ["import time\ntime.sleep(1)"] * 40
+    path = written(tmp_path / "slow.py", [*cells, *cells_of(MASTER)])
+    result = grade_submission(path, "week01", limits=Limits(wall_seconds=8))
+    assert 16 <= result["seconds"] < 30
+    marks = result["questions"].values()
+    assert {mark["message"] for mark in marks} == {
+        "not graded: the time for this submission was used up."
+    }
+    assert {mark["score"] for mark in marks} == {0}
+
+
 def test_what_is_unreadable_is_graded_with_a_note(tmp_path):
     path = tmp_path / "torn.ipynb"
     path.write_text('{"cells": [', encoding="utf-8")

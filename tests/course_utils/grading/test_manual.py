@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from course_utils.grading import __main__ as command
-from course_utils.grading import gradescope
+from course_utils.grading import engine, gradescope
 from course_utils.grading.cards import WORDS
 from course_utils.grading.isolation import LEVELS
 from course_utils.grading.limits import MIB, Limits
@@ -40,9 +40,11 @@ def test_commands_are_shown_on_both_pages():
 
 def test_the_limits_on_the_page_are_those_of_the_grader():
     limits = Limits()
+    cpu, wall = limits.cpu_seconds / engine.SHARE, limits.wall_seconds / engine.SHARE
     assert rows(STUDENTS, "what") == [
-        ["processor time", f"{limits.cpu_seconds:g} seconds"],
-        ["time on the clock", f"{limits.wall_seconds:g} seconds"],
+        ["processor time of one cell, or of all calls of one question", f"{cpu:g} seconds"],
+        ["time on the clock, the same", f"{wall:g} seconds"],
+        ["time on the clock, everything", f"{engine.PATIENCE * limits.wall_seconds:g} seconds"],
         ["memory", f"{limits.memory_bytes // MIB} MiB"],
         ["processes at once", str(limits.processes)],
         ["files written", f"{limits.file_bytes // MIB} MiB"],

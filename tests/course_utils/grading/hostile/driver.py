@@ -96,7 +96,7 @@ def grade(name: str, isolation: str, server: socket.socket) -> dict:
     path = SUBMISSIONS / f"{name}{suffix}"
     path.write_bytes(data)
     texts, state, before, began = guard.victims(), own_state(), present(), time.monotonic()
-    shorter = mock.patch.multiple(engine, _SHARE=STEPS), mock.patch.multiple(remote, _GRACE=GRACE)
+    shorter = mock.patch.multiple(engine, SHARE=STEPS), mock.patch.multiple(remote, _GRACE=GRACE)
     with shorter[0], shorter[1]:
         result = engine.grade_submission(
             path, "week01", seed=SEED, isolation=isolation, limits=limits
