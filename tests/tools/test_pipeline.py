@@ -357,7 +357,7 @@ def test_a_difference_is_found_by_lot_and_not_written_down(project):
     before = ledger.read_text()
     for name in ("one", "two"):
         path = project / "_build" / "executed" / f"{name}.ipynb"
-        path.write_text(re.sub(r'"[12]\\\\n"', '"7\\\\n"', path.read_text()))
+        path.write_text(re.sub(r'"[12]\\n"', r'"7\\n"', path.read_text()))
     status, printed = validate(project, "--due", "--lot", "0")
     assert status == 1
     assert "1 failed" in printed
