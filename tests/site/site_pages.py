@@ -1,6 +1,7 @@
 """The pages of the built site, what each weighs, and how a test names them."""
 
 import gzip
+import re
 from functools import cache
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def soup(path: Path) -> BeautifulSoup:
 
 def pages_with(kind: str) -> list[tuple[Path, list[Tag]]]:
     """Pages of the book with elements of a class, and these elements; nothing else is parsed."""
-    only = SoupStrainer(class_=kind)
+    only = SoupStrainer(class_=re.compile(rf"(^|\s){kind}(\s|$)"))
     found = []
     for path in CONTENT:
         text = path.read_text(encoding="utf-8")
