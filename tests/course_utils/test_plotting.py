@@ -176,6 +176,9 @@ def test_columns_of_words_begin_at_one_edge_and_numbers_end_at_one():
         "a | one   |     1 | 1 of 2 | –",
         "b | three | 12.50 |    all | yes",
     ]
+    assert (
+        repr(plotting.table(("K", "loss"), [(2, 10), (16, 9)])) == "K  | loss\n2  |   10\n16 |    9"
+    )
 
 
 def test_table_as_text_is_aligned():
